@@ -19,7 +19,7 @@ TEXT
     exit 2
 }
 
-(($# >= 3)) && ((EUID == 0)) || usage
+if (($# < 3 || EUID != 0)); then usage; fi
 suite=$1 who=$2 folder=$(realpath -m -- "$3")
 shift 3
 case $suite in bookworm | trixie) ;; *) usage ;; esac
@@ -69,4 +69,5 @@ fi
 git clone --quiet --no-hardlinks -- "$checkout" "$root$home/examsite"
 owner=$(stat -c %u:%g "$root$home")
 chown -R "$owner" "$root$home/examsite"
-chroot --userspec="$owner" "$root" "${run[@]}" HOME="$home" sh -c 'cd "$HOME/examsite" && exec "$@"' sh "$@"
+run+=("HOME=$home")
+chroot --userspec="$owner" "$root" "${run[@]}" env --chdir="$home/examsite" "$@"
