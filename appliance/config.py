@@ -1,0 +1,329 @@
+"""The site's configuration: TOML read once into frozen values, every fault reported at once with its file and key.
+
+Passwords are not in here: a camera names the file that holds its own, and only the process that signs in reads it.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+
+from appliance.model import N_, ApplianceError, RoomKind
+from appliance.profile import Profile, Strict, Words
+
+Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+
+
+class SiteFacts(Strict):
+    """Who and where the site is, as forms print it."""
+
+    code: Annotated[str, Field(min_length=1)]
+    name: Words
+    address: str = ""
+    region: str = ""
+    timezone: str
+    language: Literal["ru", "en"] = "ru"
+    hotline: str = ""
+
+    @field_validator("timezone")
+    @classmethod
+    def known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as unknown:
+            raise ValueError(f"unknown time zone {value!r}; a name like Asia/Yekaterinburg is needed") from unknown
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+
+class Storage(Strict):
+    """Folders, relative ones below the configuration file. `data`: database, snapshots; `video`: recordings."""
+
+    data: Path
+    video: Path
+    reserve_bytes: Annotated[int, Field(ge=0)] = 2_000_000_000
+
+
+class Web(Strict):
+    """Where the pages are served. `open_to_network` must be said before anything but loopback is listened on."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8080
+    open_to_network: bool = False
+
+    @model_validator(mode="after")
+    def loopback_unless_said(self) -> Self:
+        try:
+            loopback = ip_address(self.host).is_loopback
+        except ValueError as bad:
+            raise ValueError(f"{self.host!r} is not an IP address") from bad
+        if not loopback and not self.open_to_network:
+            raise ValueError("listens beyond this box; set open_to_network = true if that is meant (docs/security.md)")
+        return self
+
+
+class Room(Strict):
+    """A room of the site. `code` is four digits for exam rooms, any short name for corridors and entrances."""
+
+    code: Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{1,20}$")]
+    kind: RoomKind
+    name: Words
+
+
+class Camera(Strict):
+    """One camera. `onvif` is its device service; `stream` overrides the address that ONVIF gives."""
+
+    id: Id
+    name: Words
+    room: str
+    onvif: str | None = None
+    stream: str | None = None
+    user: str = ""
+    password_file: Path | None = None
+    sound: bool = False
+    serial: str | None = None
+
+    @model_validator(mode="after")
+    def reachable_somehow(self) -> Self:
+        if not self.onvif and not self.stream:
+            raise ValueError('needs onvif = "http://.../onvif/device_service" or stream = "rtsp://..."')
+        for key, value, schemes in (
+            ("onvif", self.onvif, ("http://", "https://")),
+            ("stream", self.stream, ("rtsp://", "rtsps://")),
+        ):
+            if value and not value.startswith(schemes):
+                raise ValueError(f"{key} must begin with {' or '.join(schemes)}")
+            if value and "@" in value:
+                raise ValueError(f"{key} must not carry a password; use user and password_file")
+        return self
+
+    def password(self) -> str:
+        """Read the camera's password. Raises ApplianceError naming the file when it cannot be read."""
+        if self.password_file is None:
+            return ""
+        try:
+            return self.password_file.read_text().rstrip("\r\n")
+        except OSError as cause:
+            raise ApplianceError(
+                N_("The password of camera {camera} cannot be read from {path}: {cause}."),
+                camera=self.id,
+                path=str(self.password_file),
+                cause=str(cause.strerror),
+            ) from cause
+
+
+class Panel(Strict):
+    """One fire or security panel on a serial line. `settings` are the driver's (`examsite panel kinds`)."""
+
+    id: Id
+    name: Words
+    kind: str
+    port: Path
+    baud: int | None = None
+    bits: Literal[7, 8] | None = None
+    parity: Literal["N", "E", "O"] | None = None
+    stop: Literal[1, 2] | None = None
+    silent_after_s: Annotated[float, Field(gt=0)] | None = None
+    settings: dict[str, str | int | float | bool] = Field(default_factory=dict)
+
+
+class Zone(Strict):
+    """What a panel's zone number means here. `role` rack-door and room-door make journal entries instead of alarms."""
+
+    panel: str
+    number: str
+    account: str | None = None
+    partition: str | None = None
+    name: Words
+    room: str | None = None
+    role: Literal["detector", "rack-door", "room-door"] = "detector"
+
+
+class ExportTarget(Strict):
+    """A folder recordings may leave to: the mount point of a stick, or in the demo a folder that stands for one."""
+
+    id: Id
+    name: Words
+    path: Path
+
+
+class _File(Strict):
+    """The whole file, as read."""
+
+    profile: Path
+    site: SiteFacts
+    storage: Storage
+    web: Web = Web()
+    room: tuple[Room, ...] = ()
+    camera: tuple[Camera, ...] = ()
+    panel: tuple[Panel, ...] = ()
+    zone: tuple[Zone, ...] = ()
+    export_target: tuple[ExportTarget, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything the site's files say. `source` is the file it came from."""
+
+    source: Path
+    profile: Profile
+    site: SiteFacts
+    data: Path
+    video: Path
+    reserve_bytes: int
+    web: Web
+    rooms: tuple[Room, ...]
+    cameras: tuple[Camera, ...]
+    panels: tuple[Panel, ...]
+    zones: tuple[Zone, ...]
+    export_targets: tuple[ExportTarget, ...]
+
+    @property
+    def database(self) -> Path:
+        return self.data / "examsite.db"
+
+    @property
+    def incoming(self) -> Path:
+        return self.video / "incoming"
+
+    @property
+    def archive(self) -> Path:
+        return self.video / "archive"
+
+    def room(self, code: str) -> Room:
+        return next(room for room in self.rooms if room.code == code)
+
+    def camera(self, camera_id: str) -> Camera:
+        """The camera of that name; ApplianceError when the site has none."""
+        for camera in self.cameras:
+            if camera.id == camera_id:
+                return camera
+        raise ApplianceError(N_("The site has no camera {camera}."), camera=camera_id)
+
+    def cameras_in(self, room_codes: Iterable[str]) -> tuple[Camera, ...]:
+        """Cameras of these rooms, in the order of the file; of every room when none is named."""
+        wanted = set(room_codes)
+        return tuple(camera for camera in self.cameras if not wanted or camera.room in wanted)
+
+    def panel(self, panel_id: str) -> Panel:
+        for panel in self.panels:
+            if panel.id == panel_id:
+                return panel
+        raise ApplianceError(N_("The site has no panel {panel}."), panel=panel_id)
+
+    def zone(self, panel: str, number: str | None, account: str | None, partition: str | None) -> Zone | None:
+        """What the site calls this zone; entries with account and partition go before entries without."""
+        fits = [
+            z
+            for z in self.zones
+            if z.panel == panel
+            and z.number == number
+            and z.account in (None, account)
+            and z.partition in (None, partition)
+        ]
+        return max(fits, key=lambda z: (z.account is not None) + (z.partition is not None), default=None)
+
+
+class ConfigError(ApplianceError):
+    """The configuration has faults; `faults` lists every one as `file: key: what is wrong`."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__(N_("The configuration has faults:\n{faults}"), faults="\n".join(faults))
+
+
+def load(path: Path) -> Config:
+    """Read the site's file and the profile it names. Raises ConfigError with every fault of both files."""
+    path = path.resolve()
+    faults: list[str] = []
+    said = _read(path, _File, faults)
+    if said is None:
+        raise ConfigError(faults)
+    base = path.parent
+    profile = _read(base / said.profile, Profile, faults)
+    faults.extend(f"{path.name}: {fault}" for fault in _broken_references(said, profile))
+    if faults or profile is None:
+        raise ConfigError(faults)
+    return Config(
+        source=path,
+        profile=profile,
+        site=said.site,
+        data=base / said.storage.data,
+        video=base / said.storage.video,
+        reserve_bytes=said.storage.reserve_bytes,
+        web=said.web,
+        rooms=said.room,
+        cameras=tuple(
+            c.model_copy(update={"password_file": c.password_file and base / c.password_file}) for c in said.camera
+        ),
+        panels=tuple(p.model_copy(update={"port": base / p.port}) for p in said.panel),
+        zones=said.zone,
+        export_targets=tuple(t.model_copy(update={"path": base / t.path}) for t in said.export_target),
+    )
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def _read(path: Path, model: type[M], faults: list[str]) -> M | None:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as cause:
+        faults.append(f"{path}: cannot be read: {cause.strerror}")
+        return None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
+        faults.append(f"{path.name}: not valid TOML: {cause}")
+        return None
+    try:
+        return model.model_validate(table)
+    except ValidationError as bad:
+        faults.extend(f"{path.name}: {_sentence(error)}" for error in bad.errors(include_url=False))
+        return None
+
+
+def _sentence(error: Any) -> str:
+    """`camera[2].room: missing; a text is needed` out of one pydantic error."""
+    key = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
+    kind, given = error["type"], error.get("input")
+    if kind == "extra_forbidden":
+        return f"{key}: unknown key; remove it or correct its spelling (docs/config.md lists the keys)"
+    if kind == "missing":
+        return f"{key}: missing; this key is needed (docs/config.md)"
+    said = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    shown = "" if isinstance(given, dict | list) else f"{given!r} "
+    return f"{key or 'file'}: {shown}{said}"
+
+
+def _broken_references(said: _File, profile: Profile | None) -> list[str]:
+    """Names that point nowhere, and names given twice."""
+    faults: list[str] = []
+    rooms, panels = {r.code for r in said.room}, {p.id for p in said.panel}
+    for kind, names in (
+        ("room", [r.code for r in said.room]),
+        ("camera", [c.id for c in said.camera]),
+        ("panel", [p.id for p in said.panel]),
+        ("export_target", [t.id for t in said.export_target]),
+    ):
+        faults += [f"{kind}: {name!r} is given twice" for name in sorted({n for n in names if names.count(n) > 1})]
+    for n, camera in enumerate(said.camera, 1):
+        if camera.room not in rooms:
+            faults.append(f"camera[{n}].room: no room {camera.room!r}; rooms are {', '.join(sorted(rooms)) or 'none'}")
+    for n, zone in enumerate(said.zone, 1):
+        if zone.panel not in panels:
+            faults.append(f"zone[{n}].panel: no panel {zone.panel!r}; panels are {', '.join(sorted(panels)) or 'none'}")
+        if zone.room is not None and zone.room not in rooms:
+            faults.append(f"zone[{n}].room: no room {zone.room!r}; rooms are {', '.join(sorted(rooms)) or 'none'}")
+    if profile is not None:
+        hq = [r.code for r in said.room if r.kind is RoomKind.HQ and r.code != profile.codes.hq]
+        faults += [f"room {code!r}: the profile's code for the headquarters is {profile.codes.hq!r}" for code in hq]
+    return faults

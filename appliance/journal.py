@@ -1,0 +1,278 @@
+"""Access journal: who touched what, when, why, and who answered for it.
+
+Entries are only ever added. A review is a new entry that refers to an older one.
+Invariant I3 (docs/architecture.md): entry.prev is the hash of the entry before it. Format: docs/journal.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import rfc8785
+
+from appliance import store
+from appliance.clock import Clock, iso
+from appliance.model import N_, Actor, ApplianceError, Person
+from appliance.store import Database
+
+VERSION = 1
+GENESIS = "0" * 64  # prev of the first entry
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One journal entry as read. `row` is the exact text that was hashed; everything else is read out of it."""
+
+    seq: int
+    hash: str
+    row: str
+    at: str
+    kind: str
+    actor: Actor
+    exam: str | None
+    room: str | None
+    camera: str | None
+    refs: tuple[int, ...]
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What `verify` found. `fault` is None when the chain holds; else `bad_seq` is the first entry that does not."""
+
+    entries: int
+    head: str
+    bad_seq: int | None = None
+    fault: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.fault is None
+
+
+def append(
+    db: Database,
+    clock: Clock,
+    kind: str,
+    actor: Actor,
+    *,
+    exam: str | None = None,
+    room: str | None = None,
+    camera: str | None = None,
+    refs: Iterable[int] = (),
+    **data: Any,
+) -> int:
+    """Add an entry inside the caller's transaction; returns its number.
+
+    `data` holds strings, booleans, None, whole numbers below 2**53, lists and dicts of these: RFC 8785 has one spelling
+    for each, a float does not travel well, so lengths go as milliseconds (`_ms`) or bytes.
+    Raises RuntimeError outside a transaction, TypeError for a float.
+    """
+    last = db.row("select seq, hash from journal order by seq desc limit 1") or {"seq": 0, "hash": GENESIS}
+    seq = int(last["seq"]) + 1
+    row = {
+        "v": VERSION,
+        "seq": seq,
+        "prev": last["hash"],
+        "at": iso(clock.now()),
+        "boot": clock.boot(),
+        "mono_us": int(clock.mono_s() * 1_000_000),
+        "kind": kind,
+        "actor": {"kind": actor.kind, "id": actor.id, "name": actor.name, "role": actor.role},
+        "exam": exam,
+        "room": room,
+        "camera": camera,
+        "refs": list(refs),
+        "data": _storable(data),
+    }
+    text = rfc8785.dumps(row)
+    db.write(
+        "insert into journal (seq, hash, row) values (?, ?, ?)", (seq, hashlib.sha256(text).hexdigest(), text.decode())
+    )
+    return seq
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, float):
+        raise TypeError("a float in a journal entry: store milliseconds or another whole number")
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    if isinstance(value, Mapping):
+        return {str(key): _storable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(item) for item in value]
+    return value
+
+
+def entry(found: Mapping[str, Any]) -> Entry:
+    """An Entry out of a database row with seq, hash and row."""
+    said = json.loads(found["row"])
+    who = said["actor"]
+    return Entry(
+        seq=found["seq"],
+        hash=found["hash"],
+        row=found["row"],
+        at=said["at"],
+        kind=said["kind"],
+        actor=Actor(who["kind"], who["id"], who["name"], who["role"]),
+        exam=said["exam"],
+        room=said["room"],
+        camera=said["camera"],
+        refs=tuple(said["refs"]),
+        data=said["data"],
+    )
+
+
+def get(db: Database, seq: int) -> Entry:
+    """One entry; ApplianceError when there is none of that number."""
+    found = db.row("select seq, hash, row from journal where seq = ?", (seq,))
+    if found is None:
+        raise ApplianceError(N_("The journal has no entry {seq}."), seq=seq)
+    return entry(found)
+
+
+def entries(
+    db: Database,
+    *,
+    after: int = 0,
+    before: int | None = None,
+    exam: str | None = None,
+    kinds: Iterable[str] = (),
+    newest_first: bool = False,
+    limit: int = 100,
+) -> list[Entry]:
+    """Entries with `after < seq < before`, filtered by exam and kinds. Any page costs the same."""
+    where, params = ["seq > ?"], [after]  # type: tuple[list[str], list[Any]]
+    if before is not None:
+        where, params = [*where, "seq < ?"], [*params, before]
+    if exam is not None:
+        where, params = [*where, "exam = ?"], [*params, exam]
+    wanted = list(kinds)
+    if wanted:
+        where, params = [*where, f"kind in ({','.join('?' * len(wanted))})"], [*params, *wanted]
+    order = "desc" if newest_first else "asc"
+    sql = f"select seq, hash, row from journal where {' and '.join(where)} order by seq {order} limit ?"  # noqa: S608
+    return [entry(found) for found in db.rows(sql, [*params, limit])]
+
+
+def answers(db: Database, seq: int) -> list[Entry]:
+    """Entries that refer to `seq` first: explanations and reviews, oldest first."""
+    return [entry(f) for f in db.rows("select seq, hash, row from journal where ref = ? order by seq", (seq,))]
+
+
+def waiting(db: Database) -> list[Entry]:
+    """Entries that still owe somebody's word (`data.waits`), oldest first: no review has closed them yet."""
+    return [
+        entry(f)
+        for f in db.rows(
+            "select j.seq, j.hash, j.row from journal j where j.waits is not null and not exists ("
+            " select 1 from journal r where r.ref = j.seq and r.kind = 'journal.reviewed'"
+            " and json_extract(r.row, '$.data.verdict') in ('accepted', 'refused')) order by j.seq"
+        )
+    ]
+
+
+def explain(db: Database, clock: Clock, seq: int, who: Person, word: str) -> int:
+    """Somebody says what an unexplained entry was. Adds `journal.explained`; the head's review still follows."""
+    about = get(db, seq)
+    _need_word(word)
+    with store.transaction(db):
+        return append(
+            db,
+            clock,
+            "journal.explained",
+            Actor.person(who),
+            exam=about.exam,
+            room=about.room,
+            refs=[seq],
+            word=word.strip(),
+        )
+
+
+def review(db: Database, clock: Clock, seq: int, who: Person, verdict: str, word: str = "") -> int:
+    """The head's answer to an entry: 'accepted', 'asked' (needs a word) or 'refused' (needs a word). Adds an entry.
+
+    Raises ApplianceError when another review already closed it; the first one stands.
+    """
+    if verdict not in ("accepted", "asked", "refused"):
+        raise ValueError(verdict)
+    about = get(db, seq)
+    if verdict != "accepted":
+        _need_word(word)
+    with store.transaction(db):
+        for old in answers(db, seq):
+            if old.kind == "journal.reviewed" and old.data["verdict"] in ("accepted", "refused"):
+                raise ApplianceError(
+                    N_("{name} already reviewed entry {seq} at {when_at}. Your press changed nothing."),
+                    name=old.actor.name,
+                    seq=seq,
+                    when_at=old.at,
+                )
+        return append(
+            db,
+            clock,
+            "journal.reviewed",
+            Actor.person(who),
+            exam=about.exam,
+            room=about.room,
+            refs=[seq],
+            verdict=verdict,
+            word=word.strip(),
+        )
+
+
+def _need_word(word: str) -> None:
+    if not word.strip():
+        raise ApplianceError(N_("Write a word: what happened, or what you want to know."))
+
+
+def head(db: Database) -> tuple[int, str]:
+    """Number and hash of the newest entry; (0, GENESIS) for an empty journal."""
+    last = db.row("select seq, hash from journal order by seq desc limit 1")
+    return (0, GENESIS) if last is None else (int(last["seq"]), str(last["hash"]))
+
+
+def verify(rows: Iterable[tuple[int, str, str]]) -> Verdict:
+    """Check (seq, hash, row) triples from the first entry on: numbers, canonical bytes, hashes and links (I3).
+
+    A chain alone cannot see its newest entries cut off; checkpoints kept elsewhere can (a later issue).
+    """
+    prev, count = GENESIS, 0
+    for seq, stated, text in rows:
+        fault = _fault(seq, stated, text, count + 1, prev)
+        if fault:
+            return Verdict(count, prev, bad_seq=count + 1 if seq != count + 1 else seq, fault=fault)
+        prev, count = stated, count + 1
+    return Verdict(count, prev)
+
+
+def _fault(seq: int, stated: str, text: str, expected: int, prev: str) -> str | None:
+    if seq != expected:
+        return f"entry {expected} is missing, {seq} follows"
+    if hashlib.sha256(text.encode()).hexdigest() != stated:
+        return f"entry {seq} was changed: its text does not have the stated hash"
+    try:
+        said = json.loads(text)
+        canonical = rfc8785.dumps(said).decode()
+    except (ValueError, rfc8785.CanonicalizationError) as bad:
+        return f"entry {seq} is not canonical JSON: {bad}"
+    if canonical != text:
+        return f"entry {seq} is not canonical JSON (RFC 8785)"
+    if not isinstance(said, dict) or said.get("seq") != seq:
+        return f"entry {seq} carries another number inside"
+    if said.get("prev") != prev:
+        return f"entry {seq} does not follow entry {seq - 1}: prev is not its hash"
+    return None
+
+
+def stored_rows(db: Database, batch: int = 2000) -> Iterator[tuple[int, str, str]]:
+    """(seq, hash, row) of the whole journal, in batches, so that a million entries need little memory."""
+    after = 0
+    while found := db.rows("select seq, hash, row from journal where seq > ? order by seq limit ?", (after, batch)):
+        yield from ((f["seq"], f["hash"], f["row"]) for f in found)
+        after = int(found[-1]["seq"])

@@ -1,0 +1,76 @@
+"""What each kind of journal entry says to a person: kind -> sentence with {fields} of the entry. See docs/journal.md.
+
+Fields come from the entry's data, and `room`, `camera`, `exam`, `name` (who did it). Suffixes decide how they are said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from string import Formatter
+
+from appliance.journal import Entry
+from appliance.model import N_, Message
+
+KINDS: Mapping[str, str] = {
+    "service.started": N_("Service {service} started"),
+    "service.died": N_("Service {service} ended by itself and was started again"),
+    "box.started": N_("The box started"),
+    "clock.stepped": N_("The box clock was moved by {step_ms}"),
+    "config.loaded": N_("Configuration read, fingerprint {sha256}"),
+    "exam.planned": N_("Exam planned: {title}, {starts_day} {starts_at}–{ends_at}"),
+    "exam.moved": N_("Exam moved to {starts_day} {starts_at}–{ends_at}"),
+    "exam.cancelled": N_("Exam cancelled"),
+    "checks.asked": N_("{name} asked for the checks"),
+    "checks.finished": N_("Checks finished: {passed} of {items} passed"),
+    "recording.started": N_("Recording started"),
+    "recording.stopped": N_("Recording stopped by plan"),
+    "camera.silent": N_("Camera went silent"),
+    "camera.returned": N_("Camera records again after {silent_ms}"),
+    "camera.refused": N_("Camera refused the password"),
+    "recording.gap": N_("Recording gap {from_at}–{to_at}, {gap_ms}: {cause}"),
+    "segment.repaired": N_("A recording left open was cut back to its last whole part: {path}"),
+    "archive.sealed": N_("Archive sealed: {segments} recordings, {size_bytes}"),
+    "alarm.raised": N_("Alarm: {what}, {zone}"),
+    "alarm.restored": N_("Alarm over: {what}, {zone}"),
+    "alarm.acknowledged": N_("{name} acknowledged: {what}, {zone}. {comment}"),
+    "panel.lost": N_("Panel {panel} not heard"),
+    "panel.heard": N_("Panel {panel} heard again after {silent_ms}"),
+    "events.lost": N_("{lost} events of panel {panel} were lost"),
+    "door.opened": N_("{zone} opened, nobody announced it"),
+    "door.closed": N_("{zone} closed after {open_ms}"),
+    "export.asked": N_("{name} asked to hand over recordings"),
+    "export.agreed": N_("{name} agreed that recordings leave the site"),
+    "export.refused": N_("{name} refused that recordings leave the site: {word}"),
+    "export.lapsed": N_("Nobody agreed in time, the request to hand over recordings was closed"),
+    "export.finished": N_("Recordings handed over and read back: {files} files, {size_bytes}"),
+    "export.failed": N_("Hand-over stopped: {cause}"),
+    "person.added": N_("Account added: {login}, {role}"),
+    "person.disabled": N_("Account disabled: {login}"),
+    "signin.accepted": N_("{name} signed in"),
+    "signin.refused": N_("Sign-in refused for {login}"),
+    "signin.ended": N_("{name} signed out"),
+    "journal.explained": N_("{name} explained entry {ref}: {word}"),
+    "journal.reviewed": N_("{name} reviewed entry {ref}: {verdict}. {word}"),
+}
+
+
+def sentence(entry: Entry) -> Message:
+    """The entry as a Message for `words.Words.say`. A kind this program does not know is shown by its own name."""
+    text = KINDS.get(entry.kind)
+    if text is None:
+        return Message("{kind}", {"kind": entry.kind})
+    fields: dict[str, object] = {
+        "room": entry.room,
+        "camera": entry.camera,
+        "exam": entry.exam,
+        "name": entry.actor.name or entry.actor.id,
+        "ref": entry.refs[0] if entry.refs else None,
+        **entry.data,
+    }
+    for name in _fields_of(text):
+        fields.setdefault(name, None)
+    return Message(text, fields)
+
+
+def _fields_of(text: str) -> list[str]:
+    return [name for _, name, _, _ in Formatter().parse(text) if name]

@@ -1,0 +1,171 @@
+"""The region profile: every hour, limit, title and room code of the exam day, as frozen typed values."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from appliance.model import Language, Role, RoomKind
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+
+
+class Strict(BaseModel):
+    """Frozen, and an unknown key is a fault."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Words(Strict):
+    """A text in both languages of the pages."""
+
+    ru: Annotated[str, Field(min_length=1)]
+    en: Annotated[str, Field(min_length=1)]
+
+    def in_(self, language: Language) -> str:
+        return self.ru if language == "ru" else self.en
+
+
+class Titles(Strict):
+    """Official titles as forms and pages print them."""
+
+    site: Words
+    journal: Words
+    roles: dict[Role, Words]
+
+    @model_validator(mode="after")
+    def every_role(self) -> Self:
+        missing = [role.value for role in Role if role not in self.roles]
+        if missing:
+            raise ValueError(f"roles without a title: {', '.join(missing)}")
+        return self
+
+
+class Hours(Strict):
+    """When things are due, relative to the exam. Minutes; fractions allowed."""
+
+    checks_before_start_min: Positive
+    checks_late_warn_s: Positive
+    seal_after_last_window_min: NotNegative
+
+
+class Window(Strict):
+    """The hours in which rooms of one kind must be recorded."""
+
+    room_kind: RoomKind
+    before_start_min: NotNegative
+    after_end_min: NotNegative
+
+
+class Recording(Strict):
+    """How recording is cut and supervised. `lead_s` and `tail_s` are recorded around each required window."""
+
+    segment_s: Annotated[float, Field(ge=2, le=300)]
+    lead_s: NotNegative
+    tail_s: NotNegative
+    stall_s: Positive
+    windows: Annotated[tuple[Window, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def one_window_a_kind(self) -> Self:
+        kinds = [window.room_kind for window in self.windows]
+        twice = sorted({kind.value for kind in kinds if kinds.count(kind) > 1})
+        if twice:
+            raise ValueError(f"more than one window for room kind {', '.join(twice)}")
+        return self
+
+
+class Limits(Strict):
+    """Where a figure turns into a remark, a failure or an alarm."""
+
+    gap_alarm_s: Positive
+    gap_critical_s: Positive
+    camera_clock_remark_s: Positive
+    camera_clock_fail_s: Positive
+    box_clock_remark_s: Positive
+    box_clock_fail_s: Positive
+    disk_needed_days: Positive
+    planned_mbit_s: Positive
+
+
+class SignIn(Strict):
+    """Sessions and refused passwords."""
+
+    idle_min: Positive
+    longest_h: Positive
+    tries: Annotated[int, Field(ge=3)]
+    pause_s: Positive
+    pause_longest_s: Positive
+    password_min: Annotated[int, Field(ge=8)]
+
+
+class Retention(Strict):
+    """Recordings are kept until this day of the year after the exam."""
+
+    until_month: Annotated[int, Field(ge=1, le=12)]
+    until_day: Annotated[int, Field(ge=1, le=31)]
+
+    @model_validator(mode="after")
+    def a_real_day(self) -> Self:
+        date(2025, self.until_month, self.until_day)  # not a leap year: 29 February would not exist every year
+        return self
+
+    def until(self, exam_day: date) -> date:
+        return date(exam_day.year + 1, self.until_month, self.until_day)
+
+
+class Export(Strict):
+    """What leaves the site by default and how long the asked person has to agree."""
+
+    room_kinds: Annotated[tuple[RoomKind, ...], Field(min_length=1)]
+    agree_within_min: Positive
+
+
+class Codes(Strict):
+    """Room codes with a meaning of their own."""
+
+    hq: Annotated[str, Field(pattern=r"^\d{4}$")]
+
+
+class Profile(Strict):
+    """One region's rules. The file is named in the site's configuration."""
+
+    id: str
+    title: Words
+    titles: Titles
+    hours: Hours
+    recording: Recording
+    limits: Limits
+    signin: SignIn
+    retention: Retention
+    export: Export
+    codes: Codes
+
+    def window(self, kind: RoomKind, starts_at: datetime, ends_at: datetime) -> tuple[datetime, datetime] | None:
+        """The hours in which a room of this kind must be recorded for an exam; None when it need not be."""
+        for w in self.recording.windows:
+            if w.room_kind is kind:
+                return starts_at - timedelta(minutes=w.before_start_min), ends_at + timedelta(minutes=w.after_end_min)
+        return None
+
+    def compressed(self, factor: float, *, segment_s: float, lead_s: float, tail_s: float) -> Profile:
+        """The same day, `factor` times faster: for the demo. Limits and lengths of segments are not hours and stay."""
+        hours = self.hours.model_copy(
+            update={
+                "checks_before_start_min": self.hours.checks_before_start_min / factor,
+                "seal_after_last_window_min": self.hours.seal_after_last_window_min / factor,
+            }
+        )
+        windows = tuple(
+            w.model_copy(
+                update={"before_start_min": w.before_start_min / factor, "after_end_min": w.after_end_min / factor}
+            )
+            for w in self.recording.windows
+        )
+        recording = self.recording.model_copy(
+            update={"windows": windows, "segment_s": segment_s, "lead_s": lead_s, "tail_s": tail_s}
+        )
+        return self.model_copy(update={"hours": hours, "recording": recording})

@@ -1,0 +1,217 @@
+-- The one database. Each table is written by one module, named above it (invariant I4, held by tests/test_house.py).
+-- Instants are UTC text, ISO-8601 with microseconds and Z, so that they sort as text.
+
+-- journal.py: rows are RFC 8785 bytes exactly as hashed; every other column is read out of them. docs/journal.md
+create table journal (
+  seq  integer primary key,
+  hash text not null unique check (length(hash) = 64),       -- SHA-256 of row
+  row  text not null,
+  at   text generated always as (json_extract(row, '$.at')) virtual,
+  kind text generated always as (json_extract(row, '$.kind')) virtual,
+  exam text generated always as (json_extract(row, '$.exam')) virtual,
+  room text generated always as (json_extract(row, '$.room')) virtual,
+  who  text generated always as (json_extract(row, '$.actor.id')) virtual,
+  ref  integer generated always as (json_extract(row, '$.refs[0]')) virtual,   -- the entry this one answers
+  waits text generated always as (json_extract(row, '$.data.waits')) virtual   -- what a person still owes it
+) strict;
+create index journal_kind on journal (kind, seq);
+create index journal_ref on journal (ref) where ref is not null;
+create index journal_waits on journal (seq) where waits is not null;
+create trigger journal_never_updated before update on journal begin select raise(abort, 'the journal is only added to'); end;
+create trigger journal_never_deleted before delete on journal begin select raise(abort, 'the journal is only added to'); end;
+create trigger journal_without_holes before insert on journal
+  when new.seq is not (select coalesce(max(seq), 0) + 1 from journal)
+  begin select raise(abort, 'a journal entry out of order'); end;
+
+-- accounts.py: nobody is deleted, only disabled
+create table person (
+  login         text primary key,
+  name          text not null,
+  role          text not null check (role in ('technician', 'head', 'security', 'exporter', 'admin')),
+  language      text not null check (language in ('ru', 'en')),
+  password_hash text not null check (password_hash like '$argon2id$%'),
+  created_at    text not null check (created_at like '%Z'),
+  disabled_at   text check (disabled_at like '%Z')
+) strict;
+create table web_session (
+  token_hash text primary key,                               -- SHA-256 of the cookie's token: the table alone signs nobody in
+  login      text not null references person (login),
+  created_at text not null check (created_at like '%Z'),
+  seen_at    text not null check (seen_at like '%Z'),
+  ended_at   text check (ended_at like '%Z')
+) strict;
+create table signin_failure (                                -- per login and per address, survives a restart
+  subject   text primary key,                                -- 'login:orlov' or 'address:192.0.2.7'
+  failures  integer not null,
+  last_at   text not null check (last_at like '%Z'),
+  locked_until text check (locked_until like '%Z')
+) strict;
+
+-- exams.py: what is planned. A moved exam gets a new revision, a cancelled one keeps its row
+create table exam (
+  id        text primary key,
+  title     text not null,
+  starts_at text not null check (starts_at like '%Z'),
+  ends_at   text not null check (ends_at like '%Z'),
+  rooms     text not null default '[]' check (json_valid(rooms)),   -- room codes; empty: every room of the site
+  revision  integer not null default 1,
+  state     text not null default 'planned' check (state in ('planned', 'cancelled', 'closed')),
+  sealed_at text check (sealed_at like '%Z'),
+  check (ends_at > starts_at)
+) strict;
+create table moment (                                        -- what must happen once: checks, seal
+  exam       text not null references exam (id),
+  kind       text not null check (kind in ('checks', 'seal')),
+  due_at     text not null check (due_at like '%Z'),
+  claimed_at text check (claimed_at like '%Z'),              -- somebody is at it; released when that process is gone
+  done_at    text check (done_at like '%Z'),
+  result     text check (json_valid(result)),
+  primary key (exam, kind)
+) strict;
+
+-- orders.py: what people ask of a worker
+create table orders (
+  id          integer primary key,
+  kind        text not null,                                 -- 'export', 'checks'
+  args        text not null check (json_valid(args)),
+  state       text not null check (state in ('waits', 'placed', 'claimed', 'done', 'failed', 'refused', 'cancelled')),
+  key         text unique,                                   -- the form's own key: a second press of the same form is the same order
+  asked_by    text not null,
+  asked_at    text not null check (asked_at like '%Z'),
+  agreed_by   text,                                          -- for kinds that need a second person
+  agreed_at   text check (agreed_at like '%Z'),
+  claimed_at  text check (claimed_at like '%Z'),
+  finished_at text check (finished_at like '%Z'),
+  progress    text not null default '{}' check (json_valid(progress)),
+  result      text check (json_valid(result))
+) strict;
+create index orders_open on orders (kind, state);
+
+-- health.py: one row a service
+create table heartbeat (
+  service    text primary key,
+  pid        integer not null,
+  boot       text not null,
+  started_at text not null check (started_at like '%Z'),
+  beat_at    text not null check (beat_at like '%Z'),
+  note       text not null default '{}' check (json_valid(note))
+) strict;
+
+-- cameras.py: what each camera is doing now, for the pages
+create table camera_state (
+  camera        text primary key,
+  state         text not null check (state in ('idle', 'connecting', 'recording', 'reconnecting', 'refused', 'stopped')),
+  since_at      text not null check (since_at like '%Z'),
+  cause         text,
+  last_frame_at text check (last_frame_at like '%Z'),
+  safe_until_at text check (safe_until_at like '%Z'),        -- on disk up to here, since the last fdatasync
+  clock_offset_s real,                                       -- camera minus box, when last asked
+  clock_asked_at text check (clock_asked_at like '%Z')
+) strict;
+
+-- archive.py: one finished recording of one camera. Typically 60 s; never over 5 min
+create table segment (
+  id         integer primary key,
+  camera     text not null,
+  run        text not null,                                  -- one ffmpeg start; names never collide
+  path       text not null unique,                           -- below the video folder
+  starts_at  text not null check (starts_at like '%Z'),      -- first frame, the box's clock
+  ends_at    text not null check (ends_at like '%Z'),        -- end of the last frame
+  frames     integer not null check (frames > 0),
+  size_bytes integer not null check (size_bytes > 0),
+  sha256     text not null check (length(sha256) = 64),
+  video      text not null,                                  -- h264, hevc
+  audio      text,                                           -- aac or null
+  repaired   integer not null default 0 check (repaired in (0, 1)),   -- 1: cut back to its last whole fragment after a crash
+  held       integer not null default 1 check (held in (0, 1)),       -- 1: retention may not touch it
+  check (ends_at > starts_at)
+) strict;
+create index segment_time on segment (camera, starts_at);
+
+-- coverage.py: outage is evidence by the recorder; gap is the verdict over a required window
+create table outage (
+  id       integer primary key,
+  camera   text not null,
+  began_at text not null check (began_at like '%Z'),
+  ended_at text check (ended_at like '%Z'),
+  cause    text not null                                     -- docs/recording.md lists the causes
+) strict;
+create table gap (
+  exam      text not null,
+  camera    text not null,
+  starts_at text not null check (starts_at like '%Z'),
+  ends_at   text not null check (ends_at like '%Z'),
+  cause     text not null,
+  entry     integer,                                         -- the journal entry that belongs to it
+  primary key (exam, camera, starts_at)
+) strict;
+
+-- checks/results.py
+create table check_run (
+  id          integer primary key,
+  exam        text,
+  asked_by    text not null,                                 -- 'schedule', a login, or 'command'
+  started_at  text not null check (started_at like '%Z'),
+  finished_at text check (finished_at like '%Z')
+) strict;
+create table check_result (
+  run        integer not null references check_run (id),
+  item       text not null,                                  -- 'camera.answers/entrance'
+  verdict    text not null check (verdict in ('passed', 'remark', 'failed', 'silent', 'broke')),
+  found      text not null check (json_valid(found)),        -- Message: what was seen
+  remedy     text check (json_valid(remedy)),                -- Message: what to do
+  facts      text not null check (json_valid(facts)),
+  at         text not null check (at like '%Z'),
+  primary key (run, item)
+) strict;
+
+-- alarms.py
+create table panel_link (
+  panel    text primary key,
+  state    text not null check (state in ('heard', 'silent', 'unplugged', 'starting')),
+  since_at text not null check (since_at like '%Z'),
+  heard_at text check (heard_at like '%Z'),
+  detail   text
+) strict;
+create table event (
+  id      integer primary key,                               -- the only order of events
+  at      text not null check (at like '%Z'),
+  panel   text not null,
+  kind    text not null,
+  state   text not null check (state in ('active', 'restored', 'info')),
+  zone    text,
+  partition text,
+  user    text,
+  account text,
+  code    text not null default '',
+  text    text not null default '',
+  panel_time text,
+  raw     text not null,                                     -- hex
+  flags   text not null default '[]' check (json_valid(flags))
+) strict;
+create table zone (                                          -- what we last heard of each place
+  panel   text not null,
+  key     text not null,                                     -- class family, partition and zone: what pairs an alarm with its end
+  kind    text not null,
+  active  integer not null check (active in (0, 1)),
+  since_at text not null check (since_at like '%Z'),
+  event   integer not null references event (id),
+  primary key (panel, key)
+) strict;
+create table alarm (
+  id         integer primary key,
+  panel      text not null,
+  key        text not null,
+  kind       text not null,
+  zone       text,
+  raised_at  text not null check (raised_at like '%Z'),
+  restored_at text check (restored_at like '%Z'),
+  acknowledged_at text check (acknowledged_at like '%Z'),
+  acknowledged_by text,
+  comment    text,
+  count      integer not null default 1,
+  version    integer not null default 1,                     -- a press names the version it saw
+  event      integer references event (id),
+  entry      integer                                         -- its journal entry
+) strict;
+create index alarm_open on alarm (restored_at, acknowledged_at);

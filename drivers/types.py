@@ -1,0 +1,138 @@
+"""Frozen values a driver may say to the house, and the one way it may fail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+
+class DriverError(Exception):
+    """A device did not do what was asked. The text says what is wrong.
+
+    `permanent` is the decision for the caller's loop: False is retried with back-off, True waits for a person
+    (a refused password, a port that does not exist in the configuration).
+    """
+
+    permanent = False
+
+
+EventState = Literal["active", "restored", "info"]
+
+
+@dataclass(frozen=True, slots=True)
+class PanelEvent:
+    """One decoded event of a fire or security panel.
+
+    kind is our class: the list in `docs/panels.md` (`fire.alarm`, `intrusion.alarm`, `mains.loss` ...).
+    zone, partition and user are the panel's own numbers as text, leading zeros kept. panel_time is the panel's clock
+    (naive, as it said it), never ours. raw is what came over the line, with PINs already masked.
+    """
+
+    kind: str
+    state: EventState
+    zone: str | None = None
+    partition: str | None = None
+    user: str | None = None
+    value: float | None = None
+    text: str = ""
+    panel_time: datetime | None = None
+    raw: bytes = b""
+    flags: tuple[str, ...] = ()
+    account: str | None = None
+    code: str = ""  # the protocol's own code, such as Contact ID "110"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a codec made of a piece of the line.
+
+    The caller makes `events` durable first and only then sends `reply` (empty: nothing to send).
+    `alive` is True when these bytes prove that the panel is being heard. `fault` names what was wrong with the bytes.
+    """
+
+    raw: bytes
+    events: tuple[PanelEvent, ...] = ()
+    reply: bytes = b""
+    alive: bool = False
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Serial line settings: baud rate, data bits, parity (N, E, O) and stop bits."""
+
+    baud: int = 9600
+    bits: Literal[7, 8] = 8
+    parity: Literal["N", "E", "O"] = "N"
+    stop: Literal[1, 2] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting of a panel driver, for `examsite panel kinds` and the configuration."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+class Codec(Protocol):
+    """Sans-I/O codec of one panel protocol: no port, no clock, no thread.
+
+    `silent_after_s` is when the link counts as lost with nothing heard; None means the protocol cannot tell (passive).
+    """
+
+    kind: str
+    line: Line
+    silent_after_s: float | None
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """Take bytes off the line; return what they complete. Never raises, whatever the bytes."""
+        ...
+
+    def tick(self, mono_s: float) -> bytes:
+        """Bytes to send now on our own account (a poll); empty for protocols where the panel speaks first."""
+        ...
+
+    def reset(self) -> None:
+        """Forget half a frame: the line was closed and opened again."""
+        ...
+
+    def may_send(self, data: bytes) -> bool:
+        """Whether these bytes are in the driver's own read-only allow-list."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StreamProfile:
+    """One media profile of a camera, as ONVIF Media tells it. Sizes in pixels, rate in frames a second."""
+
+    token: str
+    codec: str
+    width: int
+    height: int
+    fps: float
+    stream_uri: str
+    snapshot_uri: str
+    sound: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CameraFacts:
+    """What a camera said of itself. offset_s: the camera's clock minus ours, seconds; None when it did not say.
+
+    `faults` are sentences: what the camera did wrong and how it was read all the same.
+    """
+
+    manufacturer: str = ""
+    model: str = ""
+    firmware: str = ""
+    serial: str = ""
+    auth: str = "none"
+    offset_s: float | None = None
+    services: tuple[str, ...] = ()
+    profiles: tuple[StreamProfile, ...] = ()
+    presets: tuple[str, ...] = ()
+    faults: Sequence[str] = field(default_factory=tuple)
