@@ -120,11 +120,11 @@ prepare_venv() {
         fail "$(id -un) may not write to $here. Start as its owner, or remove .venv if root once made it."
     if ! holds "$runtime"; then
         say "Making the Python environment in $venv"
-        "$python" -m venv --clear "$venv"
+        "$python" -m venv --clear "$venv" || fail "The environment could not be made; the lines above say why."
     fi
     rm -f -- "$stamp"
-    # pip and setuptools come locked too: two dependencies and this checkout are built here, without build isolation,
-    # because isolation fetches a setuptools of its own that no hash holds.
+    # What builds is locked too: two dependencies and this checkout come as source, and are built without isolation,
+    # because an isolated build fetches a setuptools of its own that no hash holds.
     pip_install --require-hashes -r "$here/requirements-build.lock"
     pip_install --require-hashes -r "$here/$lock"
     pip_install --no-index --editable "$here"
@@ -148,7 +148,7 @@ prepare() {
     # one at a time; the lock is on the folder and ends with this subshell, so that a long demo does not hold it
     (
         exec 9<"$here"
-        flock 9
+        flock --nonblock 9 || { say "Another start is installing here; waiting for it." && flock 9; }
         prepare_venv "$lock" 9<&-
     )
     trap - INT TERM
