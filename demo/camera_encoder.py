@@ -1,0 +1,250 @@
+"""The encoder of one virtual camera: one ffmpeg child that runs whether anybody watches or not.
+
+The picture is made, drawn on and encoded live, paced by the wall clock (`-re`). The counter in the picture is the
+number of the frame since the camera was switched on; demo/barcode.py has the layout of its bar code and reads it.
+An ffmpeg that dies is started again, and the counter goes on where the wall clock says it should be.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FPS = 12
+GOP = 12  # a key frame each second: the recorder's loss bound is one GOP (recording.md, C2)
+SIZE = (640, 360)
+BITRATE = "350k"
+FONTS = Path("/usr/share/fonts/truetype/dejavu")
+# Access unit delimiters: the encoders are told to write one before every frame, and we cut there.
+AUD = {"h264": b"\x00\x00\x00\x01\x09", "h265": b"\x00\x00\x00\x01\x46\x01"}
+AUD_BYTES = {"h264": 6, "h265": 7}
+SOUND_RATE = {"pcma": 8000, "aac": 16000}
+PCMA_CHUNK = 320  # 40 ms
+AAC_FRAME = 1024  # samples in one AAC frame, and the encoder's priming
+
+
+@dataclass(frozen=True, slots=True)
+class CameraConfig:
+    """One virtual camera, as the JSON configuration has it."""
+
+    id: str
+    label: str
+    codec: str
+    sound: str
+    user: str
+    password: str
+    serial: str
+    clock_offset_s: float = 0.0
+
+    @classmethod
+    def read(cls, raw: dict[str, Any]) -> CameraConfig:
+        """Take one entry of the file; an unknown key, codec or sound is refused."""
+        config = cls(**raw)
+        if not config.id.replace("-", "").replace("_", "").isalnum():
+            raise ValueError(f"camera {config.id!r}: an id is letters, digits, - and _")
+        if config.codec not in AUD or config.sound not in (*SOUND_RATE, "none"):
+            raise ValueError(f"camera {config.id}: codec is h264 or h265, sound is pcma, aac or none")
+        return config
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """An encoded frame of video (`number` counts frames) or a piece of sound, with when it happened (monotonic)."""
+
+    kind: str
+    data: bytes
+    at_s: float
+    duration_s: float
+    key: bool = True
+    number: int = 0
+
+
+class Encoder:
+    """Runs ffmpeg for one camera and hands every piece to `on_piece`, from two threads of its own."""
+
+    def __init__(self, config: CameraConfig, folder: Path, zone: str, on_piece: Callable[[Piece], None]) -> None:
+        self.config = config
+        self.snapshot = folder / f"{config.id}.jpg"
+        self.pid = 0
+        self.number = -1
+        self._folder, self._zone, self._on_piece = folder, zone, on_piece
+        self._began_s = time.monotonic()
+        self._stopping = threading.Event()
+        self._child: subprocess.Popen[bytes] | None = None
+        # The thread that starts ffmpeg must outlive it: the parent-death signal follows the thread, not the process.
+        self._thread = threading.Thread(target=self._run, name=f"encoder-{config.id}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End ffmpeg and wait for the threads."""
+        self._stopping.set()
+        if self._child is not None:
+            self._child.kill()
+        self._thread.join(5)
+
+    def _run(self) -> None:
+        first = 0
+        while not self._stopping.is_set():
+            self._run_once(first)
+            self._stopping.wait(0.5)
+            first = max(self.number + 1, int((time.monotonic() - self._began_s) * FPS))
+
+    def _run_once(self, first: int) -> None:
+        sound_in, sound_out = os.pipe()
+        argv = ["setpriv", "--pdeathsig", "KILL", *self._argv(first, sound_out)]
+        environment = dict(os.environ, TZ=self._zone)
+        self._child = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            pass_fds=(sound_out,),
+            env=environment,
+            cwd=self._folder,  # so that no path has to be quoted for a filter
+        )
+        os.close(sound_out)
+        self.pid = self._child.pid
+        clock = _Origin()
+        sound = threading.Thread(target=self._read_sound, args=(sound_in, clock), daemon=True)
+        sound.start()
+        assert self._child.stdout is not None
+        with self._child.stdout as stream:
+            for index, unit in enumerate(access_units(stream, self.config.codec)):
+                at_s = clock.of(index / FPS)
+                self.number = first + index
+                self._on_piece(Piece("video", unit, at_s, 1 / FPS, is_key(unit, self.config.codec), self.number))
+        status = self._child.wait()
+        clock.of(0.0)  # releases a sound reader when ffmpeg died before its first frame
+        sound.join()
+        if not self._stopping.is_set():
+            print(f"camera {self.config.id}: its ffmpeg ended with {status}, starting it again", file=sys.stderr)
+
+    def _read_sound(self, descriptor: int, clock: _Origin) -> None:
+        """Read the sound pipe to its end. Media time 0 of sound and picture is the same instant in ffmpeg."""
+        sound = self.config.sound
+        with open(descriptor, "rb") as stream:
+            pieces = adts_frames(stream) if sound == "aac" else iter(lambda: stream.read(PCMA_CHUNK), b"")
+            samples = AAC_FRAME if sound == "aac" else PCMA_CHUNK
+            for index, data in enumerate(pieces):
+                rate = SOUND_RATE[sound]
+                priming = AAC_FRAME if sound == "aac" else 0
+                at_s = clock.known() + (index * samples - priming) / rate
+                self._on_piece(Piece("sound", data, at_s, samples / rate))
+
+    def _argv(self, first: int, sound_fd: int) -> list[str]:
+        argv = ["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", "-y"]
+        argv += ["-re", "-f", "lavfi", "-i", f"testsrc2=s={SIZE[0]}x{SIZE[1]}:r={FPS}"]
+        sound = self.config.sound
+        if sound != "none":
+            # The beep comes once a second, on the second of media time: sound and picture can be compared.
+            source = f"sine=f=330:beep_factor=4:r={SOUND_RATE[sound]}:samples_per_frame={PCMA_CHUNK}"
+            argv += ["-re", "-f", "lavfi", "-i", source]
+        argv += ["-filter_complex", self._filters(first), "-map", "[main]", *_video_options(self.config.codec)]
+        argv += ["-flush_packets", "1", "-f", {"h264": "h264", "h265": "hevc"}[self.config.codec], "pipe:1"]
+        argv += ["-map", "[still]", "-fps_mode", "passthrough", "-c:v", "mjpeg", "-q:v", "4"]
+        argv += ["-update", "1", "-atomic_writing", "1", "-f", "image2", self.snapshot.name]
+        if sound != "none":
+            codec = {"pcma": ["-c:a", "pcm_alaw", "-f", "alaw"], "aac": ["-c:a", "aac", "-b:a", "24k", "-f", "adts"]}
+            argv += ["-map", "1:a", *codec[sound], "-flush_packets", "1", f"pipe:{sound_fd}"]
+        return argv
+
+    def _filters(self, first: int) -> str:
+        """Bar code, room, clock and counter. Texts go through files: no quoting to get wrong."""
+        room, clock = f"{self.config.id}.room.txt", f"{self.config.id}.clock.txt"
+        (self._folder / room).write_text(self.config.label, encoding="utf-8")
+        (self._folder / clock).write_text(f"%{{localtime:%d.%m.%Y %T %z}}  %{{eif:n+{first}:d}}", encoding="utf-8")
+        box = "fontcolor=white:box=1:boxcolor=black@0.6:boxborderw=4"
+        drawing = [
+            *_barcode(first),
+            f"drawtext=fontfile={FONTS}/DejaVuSans.ttf:textfile={room}:expansion=none:x=16:y=54:fontsize=26:{box}",
+            f"drawtext=fontfile={FONTS}/DejaVuSansMono.ttf:textfile={clock}:x=16:y=326:fontsize=20:{box}",
+            "format=yuv420p",
+        ]
+        return f"[0:v]{','.join(drawing)},split=2[main][copy];[copy]select='not(mod(n,{FPS}))'[still]"
+
+
+class _Origin:
+    """When media time 0 was, by the monotonic clock: the earliest that any frame's arrival allows.
+
+    The mapping only ever gets better by milliseconds; it is what keeps sound and picture together.
+    """
+
+    def __init__(self) -> None:
+        self._origin_s: float | None = None
+        self._set = threading.Event()
+
+    def of(self, media_s: float) -> float:
+        origin_s = time.monotonic() - media_s
+        if self._origin_s is None or origin_s < self._origin_s:
+            self._origin_s = origin_s
+            self._set.set()
+        return self._origin_s + media_s
+
+    def known(self) -> float:
+        """The origin; waits for the first frame of video, which comes before any sound is worth sending."""
+        self._set.wait()
+        assert self._origin_s is not None
+        return self._origin_s
+
+
+def _video_options(codec: str) -> list[str]:
+    rate = ["-b:v", BITRATE, "-maxrate", BITRATE, "-bufsize", BITRATE]
+    if codec == "h264":
+        gop = ["-g", str(GOP), "-keyint_min", str(GOP), "-sc_threshold", "0", "-bf", "0", "-threads", "1"]
+        params = ["-x264-params", "aud=1:repeat-headers=1"]
+        return ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", *gop, *params, *rate]
+    params = [
+        "-x265-params",
+        f"keyint={GOP}:min-keyint={GOP}:scenecut=0:bframes=0:open-gop=0:aud=1:repeat-headers=1"
+        ":pools=none:frame-threads=1:log-level=error",
+    ]
+    return ["-c:v", "libx265", "-preset", "ultrafast", "-tune", "zerolatency", *params, *rate]
+
+
+def _barcode(first: int) -> Iterator[str]:
+    """The boxes of demo/barcode.py as drawbox filters; kept in numbers here because this side has no OpenCV."""
+    yield "drawbox=x=0:y=0:w=640:h=40:color=black:t=fill"
+    bits = [f"mod(floor((n+{first})/{1 << bit}),2)" for bit in range(20)]
+    for index, condition in {0: "1", **{2 + i: bit for i, bit in enumerate(bits)}, 24: "1"}.items():
+        yield f"drawbox=x={20 + index * 24}:y=8:w=24:h=24:color=white:t=fill:enable='{condition}'"
+    yield f"drawbox=x={20 + 22 * 24}:y=8:w=24:h=24:color=white:t=fill:enable='mod({'+'.join(bits)},2)'"
+
+
+def access_units(stream: Any, codec: str) -> Iterator[bytes]:
+    """Cut an Annex B stream at its access unit delimiters; the delimiters themselves are dropped.
+
+    A unit is known to be whole when the next one begins, so everything is one frame (83 ms) late.
+    """
+    mark, skip = AUD[codec], AUD_BYTES[codec]
+    held = b""
+    while data := stream.read1(1 << 16):
+        searched = max(0, len(held) - len(mark))
+        held += data
+        while (cut := held.find(mark, max(searched, 1))) > 0:
+            if held.startswith(mark):
+                yield held[skip:cut]
+            held = held[cut:]
+            searched = 0
+
+
+def is_key(unit: bytes, codec: str) -> bool:
+    """Whether a unit begins with parameter sets, which the encoders repeat before every key frame and only there."""
+    at = unit.find(b"\x00\x00\x01") + 3
+    if codec == "h264":
+        return unit[at] & 0x1F == 7  # SPS
+    return unit[at] >> 1 & 0x3F == 32  # VPS
+
+
+def adts_frames(stream: Any) -> Iterator[bytes]:
+    """Raw AAC frames out of ADTS (ISO 13818-7, 6.2); ffmpeg writes the 7 byte header, without a CRC."""
+    while len(header := stream.read(7)) == 7:
+        length = (header[3] & 3) << 11 | header[4] << 3 | header[5] >> 5
+        yield stream.read(length - 7)
