@@ -1,0 +1,98 @@
+"""`examsite init` and `examsite check-config`: a site's folders, database and configuration."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+
+import click
+
+from appliance import config as configuration
+from appliance import journal, store
+from appliance.clock import SystemClock
+from appliance.commands.common import config_option, json_option, out, words
+from appliance.config import Config, ConfigError
+from appliance.model import N_, Actor, ApplianceError
+
+
+def initialise(config: Config) -> int:
+    """Make what is missing, bring the database up to date, verify the journal, note the configuration. Safe to repeat.
+
+    Returns the number of journal entries. Raises ApplianceError when the database or the journal is not whole.
+    """
+    for folder in (config.data, config.incoming, config.archive, config.data / "snapshots"):
+        folder.mkdir(parents=True, exist_ok=True)
+    config.data.chmod(0o750)
+    db, clock = store.open(config.database, create=True), SystemClock()
+    complaint = store.check(db)
+    if complaint:
+        raise ApplianceError(
+            N_("The database {path} is damaged: {cause}. Do not delete it; call the administrator."),
+            path=str(config.database),
+            cause=complaint,
+        )
+    verdict = journal.verify(journal.stored_rows(db))
+    if not verdict.ok:
+        raise ApplianceError(
+            N_("The journal's chain is broken at entry {seq}: {cause}. Leave the box on and call the administrator."),
+            seq=verdict.bad_seq,
+            cause=verdict.fault,
+        )
+    fingerprint = hashlib.sha256(config.source.read_bytes()).hexdigest()
+    known = journal.entries(db, kinds=["config.loaded"], newest_first=True, limit=1)
+    if not known or known[0].data["sha256"] != fingerprint:
+        with store.transaction(db):
+            journal.append(db, clock, "config.loaded", Actor.service("init"), sha256=fingerprint)
+    return journal.head(db)[0]
+
+
+@click.command()
+@config_option
+def init(config_file: Path) -> None:
+    """Make the site's folders and database, or bring them up to date.
+
+    Safe to repeat: it runs before the services at every start, verifies the journal and notes a changed configuration.
+
+    \b
+    Example:
+      examsite init --config /etc/examsite/examsite.toml
+    """
+    config = configuration.load(config_file)
+    entries = initialise(config)
+    click.echo(
+        words(config).say(N_("Ready: {path}, {entries} journal entries."), path=config.database, entries=entries)
+    )
+
+
+@click.command("check-config")
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+def check_config(file: Path, as_json: bool) -> None:
+    """Read a configuration and its region profile; say every fault with its file and key.
+
+    Exit status: 0 no fault, 1 faults.
+
+    \b
+    Example:
+      examsite check-config examples/site.toml
+    """
+    faults: list[str] = []
+    try:
+        config = configuration.load(file)
+    except ConfigError as bad:
+        faults = bad.faults
+    if as_json:
+        out({"ok": not faults, "faults": faults})
+    elif faults:
+        click.echo("\n".join(faults), err=True)
+    else:
+        click.echo(
+            words(config).say(
+                N_("No fault: {cameras} cameras, {panels} panels, {rooms} rooms."),
+                cameras=len(config.cameras),
+                panels=len(config.panels),
+                rooms=len(config.rooms),
+            )
+        )
+    sys.exit(1 if faults else 0)
