@@ -1,0 +1,47 @@
+"""The panels we can read: the list of kinds, and a codec for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from drivers.panels import surgard
+from drivers.panels.settings import SettingError
+from drivers.types import Codec, DriverError, Line, Setting
+
+__all__ = ["Kind", "SettingError", "UnknownKind", "kinds", "open_panel"]
+
+
+class UnknownKind(DriverError):
+    """The configuration names a kind of panel that there is no driver for."""
+
+    permanent = True
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One driver as `examsite panel kinds` and docs/panels.md show it."""
+
+    name: str
+    title: str
+    line: Line
+    silent_after_s: float | None
+    settings: tuple[Setting, ...]
+    make: Callable[[Mapping[str, str]], Codec]
+
+
+def kinds() -> tuple[Kind, ...]:
+    """Every driver there is."""
+    return (
+        Kind("surgard", "Sur-Gard receiver output (MLR2, System III): Contact ID, SIA, Radionics 6500", surgard.LINE,
+             surgard.HEARTBEAT_LOST_S, surgard.SETTINGS, surgard.SurGard),
+    )  # fmt: skip
+
+
+def open_panel(kind: str, settings: Mapping[str, str]) -> Codec:
+    """A fresh codec. Raises UnknownKind or SettingError (both permanent) when the configuration is wrong."""
+    for known in kinds():
+        if known.name == kind:
+            return known.make(settings)
+    names = ", ".join(known.name for known in kinds())
+    raise UnknownKind(f"There is no panel driver {kind!r}. There is: {names}.")
