@@ -59,14 +59,18 @@ create table exam (
   sealed_at text check (sealed_at like '%Z'),
   check (ends_at > starts_at)
 ) strict;
-create table moment (                                        -- what must happen once: checks, seal
+create table moment (                                        -- what must happen once for an exam with this start
   exam       text not null references exam (id),
   kind       text not null check (kind in ('checks', 'seal')),
+  starts_at  text not null check (starts_at like '%Z'),      -- a moved exam has its moments again, one moved back has not
   due_at     text not null check (due_at like '%Z'),
   claimed_at text check (claimed_at like '%Z'),              -- somebody is at it; released when that process is gone
   done_at    text check (done_at like '%Z'),
-  result     text check (json_valid(result)),
-  primary key (exam, kind)
+  result     text check (result is null or json_valid(result)),   -- SQLite 3.40 says json_valid(null) = 0
+  lived_ms   integer not null default 0,                     -- seal: time the box itself counted since the first window
+  boot       text,                                           -- seal: boot and monotonic time of the last count
+  mono_ms    integer,
+  primary key (exam, kind, starts_at)
 ) strict;
 
 -- orders.py: what people ask of a worker
@@ -83,7 +87,7 @@ create table orders (
   claimed_at  text check (claimed_at like '%Z'),
   finished_at text check (finished_at like '%Z'),
   progress    text not null default '{}' check (json_valid(progress)),
-  result      text check (json_valid(result))
+  result      text check (result is null or json_valid(result))
 ) strict;
 create index orders_open on orders (kind, state);
 
@@ -159,7 +163,7 @@ create table check_result (
   item       text not null,                                  -- 'camera.answers/entrance'
   verdict    text not null check (verdict in ('passed', 'remark', 'failed', 'silent', 'broke')),
   found      text not null check (json_valid(found)),        -- Message: what was seen
-  remedy     text check (json_valid(remedy)),                -- Message: what to do
+  remedy     text check (remedy is null or json_valid(remedy)),   -- Message: what to do
   facts      text not null check (json_valid(facts)),
   at         text not null check (at like '%Z'),
   primary key (run, item)
