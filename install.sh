@@ -11,8 +11,7 @@ stamp=$venv/examsite.stamp
 python=/usr/bin/python3 # Debian's own: gi and the wheels in the lock files are made for it
 
 base_packages=(python3 python3-venv ffmpeg fonts-dejavu-core tzdata)
-demo_packages=(python3-gi gir1.2-gst-rtsp-server-1.0 gir1.2-gst-plugins-base-1.0
-    gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad)
+demo_packages=(python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good)
 test_packages=(chromium git shellcheck systemd)
 
 usage() {
@@ -80,12 +79,12 @@ install_packages() {
     local packages
     mapfile -t packages < <(missing "$@")
     ((${#packages[@]})) || return 0
-    say "Installing Debian packages: ${packages[*]}"
     if ((EUID != 0)) && ! { command -v sudo >/dev/null && sudo true; }; then
-        fail "These Debian packages are missing: ${packages[*]}. Installing them takes the rights of root, which" \
-            "$(id -un) has not got here. Somebody who has them runs this once, then start again:" \
+        fail "Debian packages are missing, and installing them takes the rights of root, which $(id -un) has not got" \
+            "here. Somebody who has them runs this once; then start again:"$'\n' \
             "apt-get update && apt-get install --no-install-recommends ${packages[*]}"
     fi
+    say "Installing Debian packages: ${packages[*]}"
     as_root dpkg --configure -a # an installation that was cut off before is finished first; otherwise does nothing
     as_root apt-get update || say "Some package lists could not be renewed; trying with those that are here."
     # a fresh Debian may be busy with its own upgrades: wait for the lock instead of giving up
@@ -125,9 +124,10 @@ prepare_venv() {
     rm -f -- "$stamp"
     # What builds is locked too: two dependencies and this checkout come as source, and are built without isolation,
     # because an isolated build fetches a setuptools of its own that no hash holds.
-    pip_install --require-hashes -r "$here/requirements-build.lock"
+    say "Fetching Python packages, 120 MB at most"
+    pip_install --quiet --require-hashes -r "$here/requirements-build.lock"
     pip_install --require-hashes -r "$here/$lock"
-    pip_install --no-index --editable "$here"
+    pip_install --quiet --no-index --editable "$here"
     sync -f "$venv" # so that a power cut cannot leave the stamp and lose the files
     if [[ $wanted == "$runtime" ]]; then
         printf '%s\n' "$runtime" >"$stamp.new"
