@@ -1,7 +1,7 @@
 """Exam days: what is planned, which hours must be recorded, and what must happen once (the moments).
 
-The table decides, never a timer: whoever asks `due` gets what has to be done by the clock it brings. A moment belongs
-to one exam *and one start*: an exam moved to another start has its checks again, one moved back has not. docs/checks.md.
+The table decides, never a timer: whoever asks `due` gets what has to be done by the clock it brings. A moment
+belongs to one exam *and one start*: a moved exam has its checks again, one moved back has not (docs/checks.md).
 """
 
 from __future__ import annotations
