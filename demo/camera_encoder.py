@@ -3,10 +3,14 @@
 The picture is made, drawn on and encoded live, paced by the wall clock (`-re`). The counter in the picture is the
 number of the frame since the camera was switched on; demo/barcode.py has the layout of its bar code and reads it.
 An ffmpeg that dies is started again, and the counter goes on where the wall clock says it should be.
+Sound is encoded once, a loop of 8 s with a beep at each full second of the counter (frame 0, 12, 24 ...), and let out
+along with the frames it belongs to: in step by construction, and it costs nothing.
 """
 
 from __future__ import annotations
 
+import io
+import math
 import os
 import subprocess
 import sys
@@ -27,7 +31,7 @@ AUD = {"h264": b"\x00\x00\x00\x01\x09", "h265": b"\x00\x00\x00\x01\x46\x01"}
 AUD_BYTES = {"h264": 6, "h265": 7}
 SOUND_RATE = {"pcma": 8000, "aac": 16000}
 PCMA_CHUNK = 320  # 40 ms
-AAC_FRAME = 1024  # samples in one AAC frame, and the encoder's priming
+LOOP_S = 8  # a whole number of pieces of either kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class Piece:
 
 
 class Encoder:
-    """Runs ffmpeg for one camera and hands every piece to `on_piece`, from two threads of its own."""
+    """Runs ffmpeg for one camera and hands every piece to `on_piece`, from a thread of its own."""
 
     def __init__(self, config: CameraConfig, folder: Path, zone: str, on_piece: Callable[[Piece], None]) -> None:
         self.config = config
@@ -75,6 +79,7 @@ class Encoder:
         self.pid = 0
         self.number = -1
         self._folder, self._zone, self._on_piece = folder, zone, on_piece
+        self._sound = Sound(config.sound)
         self._began_s = time.monotonic()
         self._stopping = threading.Event()
         self._child: subprocess.Popen[bytes] | None = None
@@ -99,61 +104,35 @@ class Encoder:
             first = max(self.number + 1, int((time.monotonic() - self._began_s) * FPS))
 
     def _run_once(self, first: int) -> None:
-        sound_in, sound_out = os.pipe()
-        argv = ["setpriv", "--pdeathsig", "KILL", *self._argv(first, sound_out)]
-        environment = dict(os.environ, TZ=self._zone)
         self._child = subprocess.Popen(
-            argv,
+            ["setpriv", "--pdeathsig", "KILL", *self._argv(first)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            pass_fds=(sound_out,),
-            env=environment,
+            env=dict(os.environ, TZ=self._zone),
             cwd=self._folder,  # so that no path has to be quoted for a filter
         )
-        os.close(sound_out)
         self.pid = self._child.pid
-        clock = _Origin()
-        sound = threading.Thread(target=self._read_sound, args=(sound_in, clock), daemon=True)
-        sound.start()
-        assert self._child.stdout is not None
-        with self._child.stdout as stream:
-            for index, unit in enumerate(access_units(stream, self.config.codec)):
-                at_s = clock.of(index / FPS)
-                self.number = first + index
-                self._on_piece(Piece("video", unit, at_s, 1 / FPS, is_key(unit, self.config.codec), self.number))
+        origin_s = float("inf")
+        with self._child.stdout or io.BytesIO() as stream:
+            for number, unit in enumerate(access_units(stream, self.config.codec), first):
+                # Frame 0 is as early as the arrival of any frame allows; the guess gets better by milliseconds.
+                origin_s = min(origin_s, time.monotonic() - number / FPS)
+                self.number = number
+                at_s = origin_s + number / FPS
+                self._on_piece(Piece("video", unit, at_s, 1 / FPS, is_key(unit, self.config.codec), number))
+                for piece in self._sound.during(number, origin_s):
+                    self._on_piece(piece)
         status = self._child.wait()
-        clock.of(0.0)  # releases a sound reader when ffmpeg died before its first frame
-        sound.join()
         if not self._stopping.is_set():
             print(f"camera {self.config.id}: its ffmpeg ended with {status}, starting it again", file=sys.stderr)
 
-    def _read_sound(self, descriptor: int, clock: _Origin) -> None:
-        """Read the sound pipe to its end. Media time 0 of sound and picture is the same instant in ffmpeg."""
-        sound = self.config.sound
-        with open(descriptor, "rb") as stream:
-            pieces = adts_frames(stream) if sound == "aac" else iter(lambda: stream.read(PCMA_CHUNK), b"")
-            samples = AAC_FRAME if sound == "aac" else PCMA_CHUNK
-            for index, data in enumerate(pieces):
-                rate = SOUND_RATE[sound]
-                priming = AAC_FRAME if sound == "aac" else 0
-                at_s = clock.known() + (index * samples - priming) / rate
-                self._on_piece(Piece("sound", data, at_s, samples / rate))
-
-    def _argv(self, first: int, sound_fd: int) -> list[str]:
+    def _argv(self, first: int) -> list[str]:
         argv = ["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", "-y"]
         argv += ["-re", "-f", "lavfi", "-i", f"testsrc2=s={SIZE[0]}x{SIZE[1]}:r={FPS}"]
-        sound = self.config.sound
-        if sound != "none":
-            # The beep comes once a second, on the second of media time: sound and picture can be compared.
-            source = f"sine=f=330:beep_factor=4:r={SOUND_RATE[sound]}:samples_per_frame={PCMA_CHUNK}"
-            argv += ["-re", "-f", "lavfi", "-i", source]
         argv += ["-filter_complex", self._filters(first), "-map", "[main]", *_video_options(self.config.codec)]
         argv += ["-flush_packets", "1", "-f", {"h264": "h264", "h265": "hevc"}[self.config.codec], "pipe:1"]
         argv += ["-map", "[still]", "-fps_mode", "passthrough", "-c:v", "mjpeg", "-q:v", "4"]
         argv += ["-update", "1", "-atomic_writing", "1", "-f", "image2", self.snapshot.name]
-        if sound != "none":
-            codec = {"pcma": ["-c:a", "pcm_alaw", "-f", "alaw"], "aac": ["-c:a", "aac", "-b:a", "24k", "-f", "adts"]}
-            argv += ["-map", "1:a", *codec[sound], "-flush_packets", "1", f"pipe:{sound_fd}"]
         return argv
 
     def _filters(self, first: int) -> str:
@@ -171,28 +150,33 @@ class Encoder:
         return f"[0:v]{','.join(drawing)},split=2[main][copy];[copy]select='not(mod(n,{FPS}))'[still]"
 
 
-class _Origin:
-    """When media time 0 was, by the monotonic clock: the earliest that any frame's arrival allows.
+class Sound:
+    """A loop of encoded sound, let out in step with the frame counter."""
 
-    The mapping only ever gets better by milliseconds; it is what keeps sound and picture together.
-    """
+    def __init__(self, kind: str) -> None:
+        self._loop = _sound_loop(kind)
+        self._piece_s = LOOP_S / len(self._loop) if self._loop else 1.0
 
-    def __init__(self) -> None:
-        self._origin_s: float | None = None
-        self._set = threading.Event()
+    def during(self, number: int, origin_s: float) -> Iterator[Piece]:
+        """The pieces that begin while frame `number` is shown; origin_s is when frame 0 was."""
+        if not self._loop:
+            return
+        begin, end = (math.ceil(frame / FPS / self._piece_s - 1e-9) for frame in (number, number + 1))
+        for index in range(begin, end):
+            data = self._loop[index % len(self._loop)]
+            yield Piece("sound", data, origin_s + index * self._piece_s, self._piece_s)
 
-    def of(self, media_s: float) -> float:
-        origin_s = time.monotonic() - media_s
-        if self._origin_s is None or origin_s < self._origin_s:
-            self._origin_s = origin_s
-            self._set.set()
-        return self._origin_s + media_s
 
-    def known(self) -> float:
-        """The origin; waits for the first frame of video, which comes before any sound is worth sending."""
-        self._set.wait()
-        assert self._origin_s is not None
-        return self._origin_s
+def _sound_loop(kind: str) -> list[bytes]:
+    """The loop's pieces: 200 of A-law, 125 frames of AAC; both make exactly 8 s."""
+    if kind == "none":
+        return []
+    coder = {"pcma": ["-c:a", "pcm_alaw", "-f", "alaw"], "aac": ["-c:a", "aac", "-b:a", "24k", "-f", "adts"]}[kind]
+    argv = ["ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", f"sine=f=330:beep_factor=4:r={SOUND_RATE[kind]}"]
+    made = subprocess.run([*argv, "-t", str(LOOP_S + 1), *coder, "pipe:1"], capture_output=True, check=True, timeout=20)
+    if kind == "pcma":
+        return [made.stdout[at : at + PCMA_CHUNK] for at in range(0, LOOP_S * 8000, PCMA_CHUNK)]
+    return list(adts_frames(io.BytesIO(made.stdout)))[1:126]  # the first is the encoder's priming
 
 
 def _video_options(codec: str) -> list[str]:

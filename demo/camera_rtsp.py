@@ -73,7 +73,7 @@ class Camera:
     config: CameraConfig
     encoder: Encoder = field(init=False)
     feeds: list[Feed] = field(default_factory=list)
-    clients: set[Any] = field(default_factory=set)
+    clients: dict[Any, Any] = field(default_factory=dict)  # client: the main context of its thread
     silent_until_s: float = 0.0
     gone_until_s: float = 0.0
     pushed: int = -1
@@ -193,8 +193,8 @@ class Server:
 
     def drop(self, camera: Camera) -> None:
         """Close what is connected. What comes while the camera is gone is closed in `_arrived`."""
-        for client in list(camera.clients):
-            GLib.idle_add(_close, client)
+        for client, context in list(camera.clients.items()):
+            _close_in(context, client)
 
     def _connected(self, _server: Any, client: Any) -> None:
         for request in ("options", "describe"):
@@ -212,21 +212,29 @@ class Server:
         if camera is None:
             return GstRtsp.RTSPStatusCode.OK  # the server itself says 404
         if camera.gone:
-            GLib.idle_add(_close, client)
-            return GstRtsp.RTSPStatusCode.SERVICE_UNAVAILABLE
+            _close_in(GLib.main_current_source().get_context(), client)
+            return GstRtsp.RTSPStatusCode.OK  # an error status here makes GStreamer 1.22 free what is not its own
         if client.get_auth() is not self._auths[name]:
             client.set_auth(self._auths[name])
-        camera.clients.add(client)
+        camera.clients[client] = GLib.main_current_source().get_context()
         return GstRtsp.RTSPStatusCode.OK
 
     def _closed(self, client: Any) -> None:
         for camera in self._cameras.values():
-            camera.clients.discard(client)
+            camera.clients.pop(client, None)
 
 
-def _close(client: Any) -> bool:
-    client.close()
-    return False
+def _close_in(context: Any, client: Any) -> None:
+    """Close a client in its own thread: closing it from another one corrupts the server's memory."""
+
+    def close(*_nothing: object) -> bool:
+        client.close()
+        return False
+
+    source = GLib.Idle()
+    source.set_priority(GLib.PRIORITY_HIGH)  # before the client's next request
+    source.set_callback(close)
+    source.attach(context)
 
 
 def _digest(config: CameraConfig) -> Any:

@@ -94,7 +94,8 @@ class CamerasProcess:
         return self.addresses
 
     def _first_line(self) -> dict[str, Any]:
-        assert self._child is not None and self._child.stdout is not None
+        if self._child is None or self._child.stdout is None:
+            raise CamerasError("the virtual cameras were not started")
         until_s, held = time.monotonic() + START_TIMEOUT_S, b""
         while not held.endswith(b"\n"):
             left_s = max(0.0, until_s - time.monotonic())
@@ -127,14 +128,15 @@ class CamerasProcess:
         child, self._child = self._child, None
         if child is None:
             return
-        assert child.stdin is not None and child.stdout is not None
-        child.stdin.close()
+        if child.stdin is not None:
+            child.stdin.close()  # the sign to end (--end-with-stdin)
         try:
             child.wait(5)
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-        child.stdout.close()
+        if child.stdout is not None:
+            child.stdout.close()
         self._log.close()
 
     def __enter__(self) -> CamerasProcess:

@@ -1,4 +1,4 @@
-"""GStreamer's bindings with their versions chosen: the one place that imports gi (Debian packages, /usr/bin/python3)."""
+"""GStreamer's bindings with their versions chosen: the one place that imports gi (Debian packages)."""
 
 from __future__ import annotations
 

@@ -270,9 +270,9 @@ def _snapshot_uri(face: Face, request: Any) -> str:
 
 
 def _known_profile(request: Any) -> None:
-    token = request.findtext("trt:ProfileToken", namespaces=NAMESPACES)
-    if token != "main":
-        raise Fault(400, "ter:NoProfile", f"there is no profile {token}")
+    name = request.findtext("trt:ProfileToken", namespaces=NAMESPACES)
+    if name != "main":
+        raise Fault(400, "ter:NoProfile", f"there is no profile {name}")
 
 
 def _video_sources(_face: Face, _request: Any) -> str:

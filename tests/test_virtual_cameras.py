@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -109,7 +110,7 @@ def test_the_frames_of_a_silence_are_missing_and_the_counter_went_on(
         assert cameras.stats()["one"]["silent"]
         assert recorder.wait(20) == 0
     counters = list(counters_in(video))
-    steps = [(after or 0) - (before or 0) for before, after in zip(counters, counters[1:], strict=False)]
+    steps = [(after or 0) - (before or 0) for before, after in pairwise(counters)]
     holes = [step for step in steps if step != 1]
     assert None not in counters
     assert len(holes) == 1
