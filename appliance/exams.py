@@ -95,8 +95,8 @@ def plan(
                                  exam=exam_id)  # fmt: skip
         db.write("insert into exam (id, title, starts_at, ends_at, rooms) values (?, ?, ?, ?, ?)",
                  (exam_id, title.strip(), iso(starts_at), iso(ends_at), json.dumps(list(rooms))))  # fmt: skip
-        journal.append(db, clock, "exam.planned", actor, exam=exam_id, title=title.strip(), starts_at=iso(starts_at),
-                       ends_at=iso(ends_at), rooms=list(rooms))  # fmt: skip
+        journal.append(db, clock, "exam.planned", actor, exam=exam_id, title=title.strip(), rooms=list(rooms),
+                       **_told(starts_at, ends_at))  # fmt: skip
     return get(db, exam_id)
 
 
@@ -109,9 +109,8 @@ def move(
         old = _still_planned(db, exam_id)
         db.write("update exam set starts_at = ?, ends_at = ?, revision = revision + 1 where id = ?",
                  (iso(starts_at), iso(ends_at), exam_id))  # fmt: skip
-        journal.append(db, clock, "exam.moved", actor, exam=exam_id, title=old.title, starts_at=iso(starts_at),
-                       ends_at=iso(ends_at), was_starts_at=iso(old.starts_at),
-                       was_ends_at=iso(old.ends_at))  # fmt: skip
+        journal.append(db, clock, "exam.moved", actor, exam=exam_id, title=old.title, was_starts_at=iso(old.starts_at),
+                       was_ends_at=iso(old.ends_at), **_told(starts_at, ends_at))  # fmt: skip
     return get(db, exam_id)
 
 
@@ -276,22 +275,22 @@ def count_time(db: Database, config: Config, clock: Clock) -> None:
     By the monotonic clock, which no step touches; it goes on over restarts of the keeper, and over a reboot it loses
     only the time the box was off. A clock that says the exam has not begun sets the count back to nothing.
     """
-    now, boot, mono_ms = clock.now(), clock.boot(), int(clock.mono_s() * 1000)
+    begun = [(moments(config, exam)[1], clock.now() >= span(config, exam)[0]) for exam in _planned(db)]
+    counted = [(moment, counts) for moment, counts in begun if counts or _row(db, moment) is not None]
+    if not counted:
+        return
+    boot, mono_ms = clock.boot(), int(clock.mono_s() * 1000)
     with store.transaction(db):
-        for exam in _planned(db):
-            moment = moments(config, exam)[1]
+        for moment, counts in counted:
             old = _row(db, moment)
-            begun = now >= span(config, exam)[0]
-            if not begun and old is None:
-                continue
             lived_ms = 0
-            if begun and old is not None and old["boot"] is not None:
+            if counts and old is not None and old["boot"] is not None:
                 lived_ms = old["lived_ms"] + mono_ms - (old["mono_ms"] if old["boot"] == boot else 0)
             db.write(
                 "insert into moment (exam, kind, starts_at, due_at, lived_ms, boot, mono_ms)"
                 " values (?, ?, ?, ?, ?, ?, ?) on conflict (exam, kind, starts_at) do update"
                 " set lived_ms = excluded.lived_ms, boot = excluded.boot, mono_ms = excluded.mono_ms",
-                (*_key(moment), iso(moment.due_at), lived_ms, boot if begun else None, mono_ms),
+                (*_key(moment), iso(moment.due_at), lived_ms, boot if counts else None, mono_ms),
             )
 
 
@@ -334,6 +333,10 @@ def _still_planned(db: Database, exam_id: str) -> Exam:
 def _right_way_round(starts_at: datetime, ends_at: datetime) -> None:
     if ends_at <= starts_at:
         raise ApplianceError(N_("The exam would end before it starts. Give its hours again."))
+
+
+def _told(starts_at: datetime, ends_at: datetime) -> dict[str, str]:
+    return {"starts_day": iso(starts_at), "starts_at": iso(starts_at), "ends_at": iso(ends_at)}
 
 
 def _key(moment: Moment) -> tuple[str, str, str]:
