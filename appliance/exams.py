@@ -335,7 +335,7 @@ def _right_way_round(starts_at: datetime, ends_at: datetime) -> None:
         raise ApplianceError(N_("The exam would end before it starts. Give its hours again."))
 
 
-def _told(starts_at: datetime, ends_at: datetime) -> dict[str, str]:
+def _told(starts_at: datetime, ends_at: datetime) -> dict[str, Any]:
     return {"starts_day": iso(starts_at), "starts_at": iso(starts_at), "ends_at": iso(ends_at)}
 
 

@@ -1,8 +1,8 @@
 """The tick that drives the keeper; the only file that knows APScheduler.
 
-APScheduler only says "now"; what is due is asked of the exam table each time. It computes its waits by the wall clock, so a
-clock set back an hour silences it for that hour, even when the clock is right again (docs/checks.md). `Ticker.wait` therefore
-also waits by the monotonic clock, and builds the scheduler anew when no tick came.
+APScheduler only says "now"; what is due is asked of the exam table each time. It computes its waits by the wall clock,
+so a clock set back an hour silences it for that hour, even when the clock is right again (docs/checks.md).
+`Ticker.wait` therefore also waits by the monotonic clock, and builds the scheduler anew when no tick came.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ SILENT_AFTER_S = 3.0  # no tick for this long by the monotonic clock: the schedu
 class NextFromNow(BaseTrigger):  # type: ignore[misc]
     """Fires `every` after now, whatever came before.
 
-    The library's interval trigger counts on from the last run: after a clock moved ahead by a month it lists all 2.6 million
-    seconds between before it runs once.
+    The library's interval trigger counts on from the last run: after a clock moved ahead by a month it lists all 2.6
+    million seconds between before it runs once.
     """
 
     def __init__(self, every: timedelta) -> None:
@@ -38,7 +38,7 @@ class NextFromNow(BaseTrigger):  # type: ignore[misc]
 
 
 class Ticker:
-    """`with Ticker() as ticker: while ...: ticker.wait()`: returns about once a second, whatever the wall clock does."""
+    """`with Ticker() as ticker: while ...: ticker.wait()` goes round once a second, whatever the wall clock does."""
 
     def __init__(self, every_s: float = TICK_S, silent_after_s: float = SILENT_AFTER_S) -> None:
         self._every, self._silent_after_s = timedelta(seconds=every_s), silent_after_s
@@ -55,7 +55,7 @@ class Ticker:
         self._end()
 
     def wait(self) -> bool:
-        """Wait for the next tick. False when the scheduler slept through it and was built anew: that is a tick as well."""
+        """Wait for the next tick. False when the scheduler slept and was built anew: that is a tick as well."""
         driven = self._ticked.wait(self._silent_after_s)
         if not driven:
             log.warning("the scheduler slept, as it does when the clock is set back; building it anew")

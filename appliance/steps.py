@@ -1,7 +1,7 @@
 """Steps of the box's clock: noticed by comparing it with the monotonic clock, and kept in the journal.
 
-What happened by a clock that was wrong can then be told from what happened in time (`exams`), and a reader of the journal
-sees where its times jump.
+What happened by a clock that was wrong can then be told from what happened in time (`exams`), and a reader of the
+journal sees where its times jump.
 """
 
 from __future__ import annotations

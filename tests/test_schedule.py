@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +10,7 @@ import time_machine
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from appliance.schedule import Ticker
+from appliance.schedule import NextFromNow, Ticker
 
 MORNING = datetime(2026, 11, 23, 2, 55, tzinfo=UTC)
 
@@ -44,10 +45,9 @@ def test_a_clock_a_month_ahead_makes_one_tick_and_no_storm() -> None:
     with time_machine.travel(MORNING, tick=True) as clock, Ticker(every_s=0.2, silent_after_s=20) as ticker:
         assert ticker.wait()
         clock.shift(timedelta(days=31))
-        assert ticker.wait()
-        began_s = time.process_time()
         assert ticks(ticker, 3) == [True] * 3
-        assert time.process_time() - began_s < 0.5, "the scheduler lists the month it missed"
+    later = MORNING + timedelta(days=31)
+    assert NextFromNow(timedelta(seconds=1)).get_next_fire_time(MORNING, later) > later, "it would list the month"
 
 
 def test_summer_time_is_no_event() -> None:
@@ -59,17 +59,22 @@ def test_summer_time_is_no_event() -> None:
 def test_the_bare_scheduler_would_fall_silent() -> None:
     """Why Ticker exists. Should this fail one day, the watch on the monotonic clock may go."""
     ran: list[float] = []
+    once = threading.Event()
+
+    def run() -> None:
+        ran.append(time.monotonic())
+        once.set()
+
     with time_machine.travel(MORNING, tick=True) as clock:
         scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
-        scheduler.add_job(lambda: ran.append(time.monotonic()), "interval", seconds=0.1, misfire_grace_time=None)
+        scheduler.add_job(run, "interval", seconds=0.1, misfire_grace_time=None)
         scheduler.start()
         try:
-            time.sleep(0.5)
+            assert once.wait(20)
             clock.shift(timedelta(hours=-1))
             time.sleep(0.5)
             before = len(ran)
             time.sleep(1)
-            assert before > 0
             assert len(ran) == before
         finally:
             scheduler.shutdown(wait=False)
