@@ -35,6 +35,8 @@ KINDS: Mapping[str, str] = {
     "alarm.acknowledged": N_("{name} acknowledged: {what}, {zone}. {comment}"),
     "panel.lost": N_("Panel {panel} not heard"),
     "panel.heard": N_("Panel {panel} heard again after {silent_ms}"),
+    "panel.event": N_("The panel reports: {what}, {zone}"),
+    "panel.unparsed": N_("The panel sent a line we do not know. Kept as it came: {line}"),
     "events.lost": N_("{lost} events of panel {panel} were lost"),
     "door.opened": N_("{zone} opened, nobody announced it"),
     "door.closed": N_("{zone} closed after {open_ms}"),
@@ -68,7 +70,8 @@ def sentence(entry: Entry) -> Message:
         **entry.data,
     }
     for name in _fields_of(text):
-        fields.setdefault(name, None)
+        at = fields.get(name.removesuffix("_day") + "_at")  # an instant also tells its day
+        fields.setdefault(name, at if name.endswith("_day") else None)
     return Message(text, fields)
 
 

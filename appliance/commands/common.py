@@ -14,7 +14,7 @@ import click
 from appliance import config as configuration
 from appliance import store
 from appliance.config import Config
-from appliance.model import ApplianceError, Language, N_
+from appliance.model import N_, ApplianceError, Language
 from appliance.store import Database
 from appliance.words import Words
 
@@ -70,4 +70,6 @@ def read_password(file: Path | None, prompt: str) -> str:
     try:
         return file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
     except OSError as cause:
-        raise ApplianceError(N_("{path} cannot be read: {cause}."), path=str(file), cause=str(cause.strerror)) from cause
+        raise ApplianceError(
+            N_("{path} cannot be read: {cause}."), path=str(file), cause=str(cause.strerror)
+        ) from cause
