@@ -154,31 +154,36 @@ prepare() {
     trap - INT TERM
 }
 
-case ${1:-} in
-    --demo)
-        shift
-        prepare requirements.lock "${base_packages[@]}" "${demo_packages[@]}"
-        exec "$venv/bin/examsite" demo "$@"
-        ;;
-    --test)
-        shift
-        prepare requirements-test.lock "${base_packages[@]}" "${demo_packages[@]}" "${test_packages[@]}"
-        cd -- "$here"
-        exec "$venv/bin/python" -m pytest "$@"
-        ;;
-    --help | -h)
-        usage
-        ;;
-    '')
-        if ((EUID == 0)); then
-            say "The installation on the box of an exam site comes with a later release. What works today:"
-        fi
-        usage >&2
-        exit 2
-        ;;
-    *)
-        say "Unknown option: $1"
-        usage >&2
-        exit 2
-        ;;
-esac
+main() {
+    case ${1:-} in
+        --demo)
+            shift
+            prepare requirements.lock "${base_packages[@]}" "${demo_packages[@]}"
+            exec "$venv/bin/examsite" demo "$@"
+            ;;
+        --test)
+            shift
+            prepare requirements-test.lock "${base_packages[@]}" "${demo_packages[@]}" "${test_packages[@]}"
+            cd -- "$here"
+            exec "$venv/bin/python" -m pytest "$@"
+            ;;
+        --help | -h)
+            usage
+            ;;
+        '')
+            if ((EUID == 0)); then
+                say "The installation on the box of an exam site comes with a later release. What works today:"
+            fi
+            usage >&2
+            exit 2
+            ;;
+        *)
+            say "Unknown option: $1"
+            usage >&2
+            exit 2
+            ;;
+    esac
+}
+
+# sourced, it only lends its functions (tests/test_install.py)
+[[ ${BASH_SOURCE[0]} != "$0" ]] || main "$@"
