@@ -246,11 +246,20 @@ def load(path: Path) -> Config:
     """Read the site's file and the profile it names. Raises ConfigError with every fault of both files."""
     path = path.resolve()
     faults: list[str] = []
-    said = _read(path, _File, faults)
+    table = _table(path, faults)
+    if table is None:
+        raise ConfigError(faults)
+    said = _model(path, table, _File, faults)
+    # The profile is read even when the site's file has faults, so that one look finds everything.
+    named = table.get("profile")
+    profile_path = path.parent / named if isinstance(named, str) else None
+    profile_table = _table(profile_path, faults) if profile_path else None
+    profile = (
+        _model(profile_path, profile_table, Profile, faults) if profile_path and profile_table is not None else None
+    )
     if said is None:
         raise ConfigError(faults)
     base = path.parent
-    profile = _read(base / said.profile, Profile, faults)
     faults.extend(f"{path.name}: {fault}" for fault in _broken_references(said, profile))
     if faults or profile is None:
         raise ConfigError(faults)
@@ -275,15 +284,17 @@ def load(path: Path) -> Config:
 M = TypeVar("M", bound=BaseModel)
 
 
-def _read(path: Path, model: type[M], faults: list[str]) -> M | None:
+def _table(path: Path, faults: list[str]) -> dict[str, Any] | None:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as cause:
         faults.append(f"{path}: cannot be read: {cause.strerror}")
-        return None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
         faults.append(f"{path.name}: not valid TOML: {cause}")
-        return None
+    return None
+
+
+def _model(path: Path, table: dict[str, Any], model: type[M], faults: list[str]) -> M | None:
     try:
         return model.model_validate(table)
     except ValidationError as bad:
