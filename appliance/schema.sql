@@ -191,8 +191,11 @@ create table event (
   text    text not null default '',
   panel_time text,
   raw     text not null,                                     -- hex
-  flags   text not null default '[]' check (json_valid(flags))
+  flags   text not null default '[]' check (json_valid(flags)),
+  repeats integer not null default 0,                        -- how often the panel said it again, unheard
+  repeated_at text check (repeated_at like '%Z')
 ) strict;
+create index event_panel on event (panel, id);
 create table zone (                                          -- what we last heard of each place
   panel   text not null,
   key     text not null,                                     -- class family, partition and zone: what pairs an alarm with its end

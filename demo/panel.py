@@ -109,6 +109,7 @@ class VirtualPanel:
             master, slave = os.openpty()
             tty.setraw(slave)
             os.set_blocking(master, False)
+            self.link.parent.mkdir(parents=True, exist_ok=True)
             fresh = self.link.with_name(self.link.name + ".new")
             fresh.unlink(missing_ok=True)
             fresh.symlink_to(os.ttyname(slave))

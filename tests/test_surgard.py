@@ -80,7 +80,8 @@ def test_it_reads_event_type_98_three_digit_lines_and_long_accounts(text: str) -
     assert event(text).kind == "fire.alarm"
 
 
-@pytest.mark.parametrize(("digit", "state", "flags"), [(1, "active", ()), (3, "restored", ()), (6, "active", ("status",))])
+@pytest.mark.parametrize(
+    ("digit", "state", "flags"), [(1, "active", ()), (3, "restored", ()), (6, "active", ("status",))])
 def test_the_digits_of_the_dialler_mean_what_the_letters_mean(digit: int, state: str, flags: tuple[str, ...]) -> None:
     said = event(f"5011 181234{digit}11001001")
     assert (said.state, said.flags) == (state, flags)

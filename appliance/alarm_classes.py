@@ -1,0 +1,73 @@
+"""What the classes of panel events mean to people: which stands first, which latches, which asks for a word.
+
+Classes come from the drivers (docs/panels.md lists them); the groups, their order and their marks are those of the
+alarm board: fire, attention, panic, intrusion, tamper, no link, fault, then what is switched off or in test.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from appliance.model import N_
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group of classes. `rank` 0 stands on top.
+
+    `latched`: stays on the board, acknowledged or not, until the panel itself is reset (EN 54-2).
+    `needs_comment`: an acknowledgement says what is being done. `silent`: the wall must not give the person away.
+    `again`: once acknowledged, the same again is a new call, not a repeat.
+    """
+
+    name: str
+    rank: int
+    title: str
+    latched: bool = False
+    needs_comment: bool = False
+    again: bool = False
+
+
+FIRE = Group("fire", 0, N_("Fire"), latched=True, needs_comment=True)
+ATTENTION = Group("attention", 1, N_("Attention"))
+PANIC = Group("panic", 2, N_("Panic"), latched=True, needs_comment=True, again=True)
+INTRUSION = Group("intrusion", 3, N_("Intrusion"))
+TAMPER = Group("tamper", 4, N_("Tamper"))
+NO_LINK = Group("nolink", 5, N_("No link"))
+FAULT = Group("fault", 6, N_("Fault"))
+DISABLED = Group("disabled", 7, N_("Disabled"))
+TEST = Group("test", 8, N_("Test"))
+INFORMATION = Group("info", 9, N_("Information"))
+
+GROUPS = (FIRE, ATTENTION, PANIC, INTRUSION, TAMPER, NO_LINK, FAULT, DISABLED, TEST, INFORMATION)
+
+_BY_KIND = {
+    "fire.alarm": FIRE, "extinguishing": FIRE,
+    "fire.prealarm": ATTENTION, "fire.supervisory": ATTENTION, "gas.alarm": ATTENTION,
+    "panic": PANIC, "panic.silent": PANIC, "duress": PANIC, "medical": PANIC,
+    "intrusion.alarm": INTRUSION,
+    "tamper": TAMPER,
+    "comm.loss": NO_LINK,
+    "fault": FAULT, "mains.loss": FAULT, "battery.low": FAULT, "flood.alarm": FAULT, "tech.alarm": FAULT,
+    "access": FAULT,
+    "bypass": DISABLED,
+    "test": TEST,
+}  # fmt: skip
+
+SILENT = frozenset({"panic.silent", "duress"})
+
+
+def group_of(kind: str) -> Group:
+    """The group of a class, for what is said once; see `active_group` for what lasts."""
+    return _BY_KIND.get(kind, INFORMATION)
+
+
+def active_group(kind: str) -> Group:
+    """The group of something that is active now: never mere information, whatever a driver calls it."""
+    found = group_of(kind)
+    return FAULT if found is INFORMATION else found
+
+
+def family(kind: str, code: str) -> str:
+    """What pairs an alarm with its end. Faults of one point are told apart by the protocol's own code."""
+    return f"{kind}:{code}" if group_of(kind) in (FAULT, DISABLED, TEST) and code else kind

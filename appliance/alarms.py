@@ -1,0 +1,316 @@
+"""Alarms: what the panels say becomes events, zones, alarms and journal entries, which stand or fall together.
+
+Owns event, zone and alarm; the lines are in `links`, the board people watch in `alarm_board`.
+The order of events is the order of their numbers, never the panel's clock.
+An alarm ends on the board when the panel said it is over *and* somebody acknowledged it, whichever comes first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from appliance import exams, journal, store
+from appliance.alarm_board import LINK_KEY, NO_LINK, Board, BoardAlarm, BoardLink, board, panel_name, place, what
+from appliance.alarm_classes import active_group, family
+from appliance.clock import Clock, iso, parse
+from appliance.config import Config, Zone
+from appliance.model import N_, Actor, ApplianceError, Person
+from appliance.store import Database
+from drivers.types import Frame, PanelEvent
+
+__all__ = [
+    "Board", "BoardAlarm", "BoardLink", "Recorded", "acknowledge", "board", "end_no_link", "raise_no_link", "record",
+]  # fmt: skip
+
+REPEAT_S = 10.0  # a panel that got no acknowledgement says the same again within this
+UNPARSED_EVERY_S = 60.0  # lines we do not know are all kept as events, but journalled at most this often
+DOOR_KINDS = ("intrusion.alarm", "access", "tech.alarm")  # what a door contact reports; its tamper stays an alarm
+WATCH = Actor.service("watch")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of one event: its row, the alarm it raised or ended, its journal entry. None: nothing of the kind."""
+
+    event: int
+    alarm: int | None = None
+    entry: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """One event in its place, while it is being recorded."""
+
+    panel: str
+    event: PanelEvent
+    row: int
+    key: str
+    zone: Zone | None
+    exam: str | None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The data every journal entry about it carries."""
+        e = self.event
+        return {
+            "panel": self.panel, "event": self.row, "class": e.kind, "code": e.code, "what": what(e.text).as_json(),
+            "zone": place(self.zone, e.zone, e.partition, e.user).as_json(), "number": e.zone,
+            "partition": e.partition, "user": e.user, "account": e.account,
+        }  # fmt: skip
+
+    @property
+    def room(self) -> str | None:
+        return self.zone.room if self.zone else None
+
+
+def record(db: Database, config: Config, panel: str, frame: Frame, clock: Clock) -> list[Recorded]:
+    """Keep the events of a frame, inside the caller's transaction. Acknowledge to the panel only after it committed.
+
+    A frame that says the same bytes as the one before within 10 s is a repeat of a panel that heard no
+    acknowledgement: it is kept once, and the empty list says so.
+    """
+    if not frame.events:
+        return []
+    repeated = _repeated(db, panel, frame, clock)
+    if repeated is not None:
+        db.write("update event set repeats = repeats + 1, repeated_at = ? where id = ?", (iso(clock.now()), repeated))
+        return []
+    exam = _exam_now(db, config, clock)
+    return [_record_one(db, config, panel, event, clock, exam) for event in frame.events]
+
+
+def _repeated(db: Database, panel: str, frame: Frame, clock: Clock) -> int | None:
+    """The event this frame says again. Measured from its last repeat: a receiver repeats every 4 s, for longer than 10.
+
+    Against the last frame of the same sort: a garbled repeat in between does not make the next one new.
+    """
+    sort = "=" if frame.events[0].kind == "info.unparsed" else "<>"
+    last = db.row(f"select id, coalesce(repeated_at, at) as at, raw from event where panel = ? and kind {sort}"  # noqa: S608
+                  " 'info.unparsed' order by id desc limit 1", (panel,))  # fmt: skip
+    if last is None or last["raw"] != frame.events[0].raw.hex():
+        return None
+    since_s = abs((clock.now() - parse(last["at"])).total_seconds())  # abs: the clock may have been set back
+    return int(last["id"]) if since_s <= REPEAT_S else None
+
+
+def _exam_now(db: Database, config: Config, clock: Clock) -> str | None:
+    now = clock.now()
+    for exam in exams.exams(db, since=now - timedelta(days=1)):
+        begins_at, ends_at = exams.span(config, exam)
+        if exam.state != "cancelled" and begins_at <= now <= ends_at:
+            return exam.id
+    return None
+
+
+def _record_one(
+    db: Database, config: Config, panel: str, event: PanelEvent, clock: Clock, exam: str | None
+) -> Recorded:
+    cursor = db.write(
+        "insert into event (at, panel, kind, state, zone, partition, user, account, code, text, panel_time, raw, flags)"
+        " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (iso(clock.now()), panel, event.kind, event.state, event.zone, event.partition, event.user, event.account,
+         event.code, event.text, event.panel_time.isoformat() if event.panel_time else None, event.raw.hex(),
+         json.dumps(event.flags)),
+    )  # fmt: skip
+    zone = config.zone(panel, event.zone, event.account, event.partition)
+    said = _Said(panel, event, int(cursor.lastrowid or 0), _key(event, event.kind), zone, exam)
+    if event.state == "info":
+        return _note(db, said, clock)
+    if zone is not None and zone.role in ("rack-door", "room-door") and event.kind in DOOR_KINDS:
+        return _door(db, said, clock)
+    return _raise(db, said, clock) if event.state == "active" else _restore(db, said, clock)
+
+
+def _key(event: PanelEvent, kind: str) -> str:
+    return f"{event.account or ''}|{family(kind, event.code)}|{_point(event)}"
+
+
+def _point(event: PanelEvent) -> str:
+    return f"{event.partition or ''}|{event.zone or event.user or ''}"
+
+
+def _note(db: Database, said: _Said, clock: Clock) -> Recorded:
+    """What is only said once: arming, tests, lines we do not know. `reset-all` ends everything of that source; a
+    panel that merely started anew (Contact ID 305) does not say so and ends nothing."""
+    if said.event.kind == "info.unparsed":
+        return _note_unparsed(db, said, clock)
+    if "reset-all" in said.event.flags:
+        whole = f"{said.event.account or ''}|"
+        _end(db, said, clock, [a for a in _standing(db, said.panel) if a["key"].startswith(whole)])
+    entry = journal.append(db, clock, "panel.event", WATCH, exam=said.exam, room=said.room, **said.facts)
+    return Recorded(said.row, entry=entry)
+
+
+def _note_unparsed(db: Database, said: _Said, clock: Clock) -> Recorded:
+    last = db.value("select at from journal where kind = 'panel.unparsed' and json_extract(row, '$.data.panel') = ?"
+                    " order by seq desc limit 1", (said.panel,))  # fmt: skip
+    if last and abs((clock.now() - parse(last)).total_seconds()) < UNPARSED_EVERY_S:
+        return Recorded(said.row)
+    entry = journal.append(db, clock, "panel.unparsed", WATCH, exam=said.exam, panel=said.panel, event=said.row,
+                           line=said.event.text[:200])  # fmt: skip
+    return Recorded(said.row, entry=entry)
+
+
+def _save_zone(db: Database, said: _Said, clock: Clock, *, active: bool) -> None:
+    db.write(
+        "insert into zone (panel, key, kind, active, since_at, event)"
+        " values (:panel, :key, :kind, :active, :at, :event)"
+        " on conflict (panel, key) do update set event = :event, kind = :kind, active = :active,"
+        " since_at = case when zone.active = :active then zone.since_at else :at end",
+        {"panel": said.panel, "key": said.key, "kind": said.event.kind, "active": int(active), "at": iso(clock.now()),
+         "event": said.row},
+    )  # fmt: skip
+
+
+def _door(db: Database, said: _Said, clock: Clock) -> Recorded:
+    """A watched door: an entry that waits for an explanation instead of an alarm."""
+    opened = said.event.state == "active"
+    before = db.row("select active, since_at from zone where panel = ? and key = ?", (said.panel, said.key))
+    _save_zone(db, said, clock, active=opened)
+    role = said.zone.role if said.zone else "rack-door"
+    facts = {**said.facts, "role": role}
+    if opened:
+        entry = journal.append(db, clock, "door.opened", WATCH, exam=said.exam, room=said.room,
+                               waits="explanation", **facts)  # fmt: skip
+        return Recorded(said.row, entry=entry)
+    open_ms: int | None = None
+    if before is not None and before["active"]:
+        open_ms = max(0, round((clock.now() - parse(before["since_at"])).total_seconds() * 1000))
+    opening = _opening(db, said)
+    entry = journal.append(db, clock, "door.closed", WATCH, exam=said.exam, room=said.room,
+                           refs=[opening] if opening else [], open_ms=open_ms, **facts)  # fmt: skip
+    return Recorded(said.row, entry=entry)
+
+
+def _opening(db: Database, said: _Said) -> int | None:
+    """The entry of the opening that this closing ends."""
+    found = db.value(
+        "select seq from journal where kind = 'door.opened' and json_extract(row, '$.data.panel') = ?"
+        " and json_extract(row, '$.data.number') is ? and json_extract(row, '$.data.account') is ?"
+        " and json_extract(row, '$.data.partition') is ? order by seq desc limit 1",
+        (said.panel, said.event.zone, said.event.account, said.event.partition),
+    )
+    return None if found is None else int(found)
+
+
+def _raise(db: Database, said: _Said, clock: Clock) -> Recorded:
+    _save_zone(db, said, clock, active=True)
+    kind, at = said.event.kind, iso(clock.now())
+    standing = db.row("select id, acknowledged_at from alarm where panel = ? and key = ? and restored_at is null"
+                      " order by id desc limit 1", (said.panel, said.key))  # fmt: skip
+    if standing is not None:
+        if not (standing["acknowledged_at"] and active_group(kind).again):
+            db.write("update alarm set count = count + 1, event = ? where id = ?", (said.row, standing["id"]))
+            return Recorded(said.row, alarm=int(standing["id"]))
+        db.write("update alarm set restored_at = ? where id = ?", (at, standing["id"]))  # a new call for help follows
+    entry = journal.append(db, clock, "alarm.raised", WATCH, exam=said.exam, room=said.room, **said.facts)
+    cursor = db.write(
+        "insert into alarm (panel, key, kind, zone, raised_at, event, entry) values (?, ?, ?, ?, ?, ?, ?)",
+        (said.panel, said.key, kind, said.event.zone, at, said.row, entry),
+    )
+    return Recorded(said.row, alarm=int(cursor.lastrowid or 0), entry=entry)
+
+
+def _restore(db: Database, said: _Said, clock: Clock) -> Recorded:
+    """End what this is the end of: the same class and point; failing that, the point's other classes of the family."""
+    ends = [alarm for alarm in _standing(db, said.panel) if _ends(said, alarm["key"])]
+    ended = [alarm for alarm in ends if alarm["key"] == said.key] or ends
+    _end(db, said, clock, ended)
+    _save_zone(db, said, clock, active=False)
+    entry = journal.append(db, clock, "alarm.restored", WATCH, exam=said.exam, room=said.room,
+                           refs=[a["entry"] for a in ended if a["entry"]], **said.facts)  # fmt: skip
+    return Recorded(said.row, alarm=int(ended[0]["id"]) if ended else None, entry=entry)
+
+
+def _standing(db: Database, panel: str) -> list[dict[str, Any]]:
+    return db.rows("select id, key, entry from alarm where panel = ? and key <> ? and restored_at is null order by id",
+                   (panel, LINK_KEY))  # fmt: skip
+
+
+def _end(db: Database, said: _Said, clock: Clock, ended: list[dict[str, Any]]) -> None:
+    for alarm in ended:
+        db.write("update alarm set restored_at = ? where id = ?", (iso(clock.now()), alarm["id"]))
+        db.write("update zone set active = 0, since_at = ?, event = ? where panel = ? and key = ?",
+                 (iso(clock.now()), said.row, said.panel, alarm["key"]))  # fmt: skip
+
+
+def _ends(said: _Said, key: str) -> bool:
+    account, told, *point = key.split("|")
+    same_point = account == (said.event.account or "") and "|".join(point) == _point(said.event)
+    if "any-class" in said.event.flags:  # a restore that does not say of what (Radionics R)
+        return same_point
+    kinds = (told.split(":")[0].split(".")[0], said.event.kind.split(".")[0])
+    return same_point and kinds[0] == kinds[1] and (key == said.key or ":" not in told)
+
+
+def acknowledge(
+    db: Database, config: Config, clock: Clock, alarm_id: int, person: Person, comment: str = "",
+    version: int | None = None,
+) -> int:  # fmt: skip
+    """Somebody takes an alarm in hand. Opens its own transaction; returns the journal entry's number.
+
+    The first one stands: a second person is told who was first; the same person pressing twice changes nothing.
+    Fire, panic and duress need a comment. `version` is what the page showed.
+    """
+    with store.transaction(db):
+        alarm = db.row("select a.*, e.text, e.zone as number, e.partition, e.user, e.account from alarm a"
+                       " left join event e on e.id = a.event where a.id = ?", (alarm_id,))  # fmt: skip
+        if alarm is None:
+            raise ApplianceError(N_("There is no alarm {alarm}."), alarm=alarm_id)
+        if alarm["acknowledged_at"]:
+            return _already(db, alarm, person)
+        if version is not None and version != alarm["version"]:
+            raise ApplianceError(N_("This alarm changed since you saw it. Look at it again, then acknowledge."))
+        if active_group(alarm["kind"]).needs_comment and not comment.strip():
+            raise ApplianceError(N_("Say what you are doing: fire, panic and duress are acknowledged with a word."))
+        now = iso(clock.now())
+        # No panel ever says that a duress code is over: taking it in hand ends it.
+        restored_at = alarm["restored_at"] or (now if alarm["kind"] == "duress" else None)
+        db.write("update alarm set acknowledged_at = ?, acknowledged_by = ?, comment = ?, restored_at = ?,"
+                 " version = version + 1 where id = ?",
+                 (now, person.login, comment.strip(), restored_at, alarm_id))  # fmt: skip
+        return _acknowledged_entry(db, config, clock, alarm, person, comment.strip())
+
+
+def _already(db: Database, alarm: Mapping[str, Any], person: Person) -> int:
+    if alarm["acknowledged_by"] != person.login:
+        name = db.value("select name from person where login = ?", (alarm["acknowledged_by"],))
+        raise ApplianceError(N_("{name} already acknowledged at {when_at}. Your press changed nothing."),
+                             name=name or alarm["acknowledged_by"], when_at=alarm["acknowledged_at"])  # fmt: skip
+    return int(db.value(
+        "select max(seq) from journal where kind = 'alarm.acknowledged' and json_extract(row, '$.data.alarm') = ?",
+        (alarm["id"],)))  # fmt: skip
+
+
+def _acknowledged_entry(
+    db: Database, config: Config, clock: Clock, alarm: Mapping[str, Any], person: Person, comment: str
+) -> int:
+    zone = config.zone(alarm["panel"], alarm["number"], alarm["account"], alarm["partition"])
+    where, said = place(zone, alarm["number"], alarm["partition"], alarm["user"]), what(alarm["text"] or "")
+    if alarm["key"] == LINK_KEY:
+        where, said = panel_name(config, alarm["panel"]), what(NO_LINK)
+    return journal.append(
+        db, clock, "alarm.acknowledged", Actor.person(person), exam=_exam_now(db, config, clock),
+        room=zone.room if zone else None, refs=[alarm["entry"]] if alarm["entry"] else [], alarm=int(alarm["id"]),
+        panel=alarm["panel"], what=said.as_json(), zone=where.as_json(), comment=comment, **{"class": alarm["kind"]},
+    )  # fmt: skip
+
+
+def raise_no_link(db: Database, panel: str, clock: Clock, entry: int) -> None:
+    """A panel that is not heard is an alarm of its own, inside the caller's transaction. Once until it is heard."""
+    if db.row("select id from alarm where panel = ? and key = ? and restored_at is null", (panel, LINK_KEY)) is None:
+        db.write("insert into alarm (panel, key, kind, raised_at, entry) values (?, ?, 'comm.loss', ?, ?)",
+                 (panel, LINK_KEY, iso(clock.now()), entry))  # fmt: skip
+
+
+def end_no_link(db: Database, panel: str, clock: Clock) -> list[int]:
+    """The panel is heard again, inside the caller's transaction. Returns the entries of the alarms this ended."""
+    ended = db.rows("select id, entry from alarm where panel = ? and key = ? and restored_at is null",
+                    (panel, LINK_KEY))  # fmt: skip
+    for alarm in ended:
+        db.write("update alarm set restored_at = ? where id = ?", (iso(clock.now()), alarm["id"]))
+    return [int(alarm["entry"]) for alarm in ended if alarm["entry"]]

@@ -1,0 +1,93 @@
+"""The lines to the panels: heard, silent or unplugged, since when, and what that means. Owns panel_link.
+
+A link that is lost is an alarm of its own; its outage is journalled with its length when the panel is heard again.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from appliance import alarms, journal
+from appliance.alarm_board import NO_LINK, panel_name
+from appliance.clock import Clock, iso, parse
+from appliance.config import Config
+from appliance.model import N_, Actor, Message, message
+from appliance.store import Database
+
+Lost = Literal["silent", "unplugged"]
+WATCH = Actor.service("watch")
+
+# What a port says for programs (drivers.port.PortError.reason) -> what people are told.
+_REASONS = {
+    "missing": N_("The panel adapter was pulled out of the box. Put it back, the link returns by itself."),
+    "gone": N_("The panel adapter was pulled out of the box. Put it back, the link returns by itself."),
+    "busy": N_("Another program holds the panel's line {port}. End it, the link then returns by itself."),
+    "forbidden": N_("The box may not open the panel's line {port}. Add the service's user to the group dialout."),
+    "not-serial": N_("{port} is no serial line. Correct the panel's port in the configuration."),
+    "stuck": N_("The panel takes no bytes. Check the cable between the box and the panel."),
+    "garbled": N_("Bytes come from the panel, but nothing can be read. Check speed and parity of the line."),
+    "setting": N_("The panel's settings are not usable: {cause}"),
+}
+_SILENT = N_("The panel is not heard; what its detectors see is unknown. Look at the panel itself, check the cable.")
+
+
+def trouble(reason: str, **args: Any) -> Message:
+    """The sentence for a line's trouble; for an unknown word, that the panel is not heard."""
+    return message(_REASONS[reason], **args) if reason in _REASONS else message(_SILENT)
+
+
+def starting(db: Database, panel: str, clock: Clock) -> None:
+    """The service begins to listen, inside the caller's transaction. A link that was lost stays lost until heard."""
+    db.write(
+        "insert into panel_link (panel, state, since_at) values (:panel, 'starting', :at) on conflict (panel) do update"
+        " set state = 'starting', since_at = :at, detail = null where state = 'heard'",
+        {"panel": panel, "at": iso(clock.now())},
+    )
+
+
+def lost(db: Database, config: Config, panel: str, state: Lost, detail: Message, clock: Clock) -> bool:
+    """The panel is not heard any more, inside the caller's transaction. Returns whether that is news.
+
+    The first loss raises the alarm and its journal entry; a later word on why (silent, then unplugged) only says so.
+    """
+    old = db.row("select * from panel_link where panel = ?", (panel,))
+    told = json.dumps(detail.as_json(), ensure_ascii=False)
+    if old is not None and old["state"] in ("silent", "unplugged"):
+        if (old["state"], old["detail"]) == (state, told):
+            return False
+        db.write("update panel_link set state = ?, detail = ? where panel = ?", (state, told, panel))
+        return False
+    db.write(
+        "insert into panel_link (panel, state, since_at, detail) values (:panel, :state, :at, :detail)"
+        " on conflict (panel) do update set state = :state, since_at = :at, detail = :detail",
+        {"panel": panel, "state": state, "at": iso(clock.now()), "detail": told},
+    )
+    entry = journal.append(
+        db, clock, "panel.lost", WATCH, panel=panel, panel_name=panel_name(config, panel).as_json(), cause=state,
+        detail=detail.as_json(), heard_at=old["heard_at"] if old else None,
+    )  # fmt: skip
+    alarms.raise_no_link(db, panel, clock, entry)
+    return True
+
+
+def heard(db: Database, config: Config, panel: str, clock: Clock) -> bool:
+    """The panel said something readable, inside the caller's transaction. Returns whether a lost link came back."""
+    now = clock.now()
+    old = db.row("select * from panel_link where panel = ?", (panel,))
+    back = old is not None and old["state"] in ("silent", "unplugged")
+    changed = old is None or old["state"] != "heard"
+    db.write(
+        "insert into panel_link (panel, state, since_at, heard_at) values (:panel, 'heard', :at, :at)"
+        " on conflict (panel) do update set state = 'heard', heard_at = :at, detail = null,"
+        " since_at = case when :changed then :at else since_at end",
+        {"panel": panel, "at": iso(now), "changed": int(changed)},
+    )
+    if old is not None and back:
+        quiet_since = parse(old["heard_at"] or old["since_at"])
+        journal.append(
+            db, clock, "panel.heard", WATCH, refs=alarms.end_no_link(db, panel, clock),
+            panel=panel, panel_name=panel_name(config, panel).as_json(), what=Message(NO_LINK).as_json(),
+            silent_ms=max(0, round((now - quiet_since).total_seconds() * 1000)), from_at=iso(quiet_since),
+        )  # fmt: skip
+    return back

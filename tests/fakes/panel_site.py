@@ -1,0 +1,88 @@
+"""A small site with one panel, one watched door and a named detector, its database, and two guards."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from appliance import config as configuration
+from appliance import store
+from appliance.clock import FakeClock, iso
+from appliance.config import Config
+from appliance.model import Person, Role
+from appliance.store import Database
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+MORNING = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
+
+SITE = """
+profile = "{profile}"
+[site]
+code = "0123"
+name = {{ ru = "Школа № 7", en = "School No. 7" }}
+timezone = "Asia/Yekaterinburg"
+[storage]
+data = "data"
+video = "video"
+[[room]]
+code = "7777"
+kind = "hq"
+name = {{ ru = "Штаб 7777", en = "HQ 7777" }}
+[[room]]
+code = "corridor-1"
+kind = "corridor"
+name = {{ ru = "Коридор 1", en = "Corridor 1" }}
+[[camera]]
+id = "hq"
+name = {{ ru = "Штаб", en = "HQ" }}
+room = "7777"
+stream = "rtsp://127.0.0.1:1/none"
+[[zone]]
+panel = "security"
+number = "001"
+name = {{ ru = "Дым, коридор 1", en = "Smoke, corridor 1" }}
+room = "corridor-1"
+[[zone]]
+panel = "security"
+number = "005"
+name = {{ ru = "Дверь стойки", en = "Rack door" }}
+room = "7777"
+role = "rack-door"
+"""
+
+PANEL = """
+[[panel]]
+id = "{id}"
+name = {{ ru = "Панель {id}", en = "Panel {id}" }}
+kind = "{kind}"
+port = "{port}"
+silent_after_s = {silent_after_s}
+"""
+
+
+def panel_table(port: Path, *, panel_id: str = "security", kind: str = "surgard", silent_after_s: float = 90.0) -> str:
+    return PANEL.format(id=panel_id, kind=kind, port=port, silent_after_s=silent_after_s)
+
+
+def site(folder: Path, *panels: str) -> Config:
+    """The site's file in `folder`, read; without `panels`, one on a line that nobody plugged in."""
+    text = SITE.format(profile=ROOT / "examples" / "ru-ege.toml") + "".join(panels or (panel_table(folder / "panel"),))
+    file = folder / "site.toml"
+    file.write_text(text, encoding="utf-8")
+    return configuration.load(file)
+
+
+def database(config: Config) -> Database:
+    return store.open(config.database, create=True)
+
+
+def fake_clock() -> FakeClock:
+    return FakeClock(MORNING)
+
+
+def guard(db: Database, login: str, name: str) -> Person:
+    """A person with an account, so that the board can say their name."""
+    with store.transaction(db):
+        db.write("insert into person (login, name, role, language, password_hash, created_at) values (?, ?, ?, ?, ?, ?)",
+                 (login, name, "security", "ru", "$argon2id$none", iso(MORNING)))  # fmt: skip
+    return Person(login, name, Role.SECURITY, "ru")
