@@ -110,6 +110,7 @@ class _Http(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 10
+    wbufsize = -1  # head and body in one packet: else each answer waits 40 ms for a delayed acknowledgement
     server: _Http
 
     def do_POST(self) -> None:

@@ -135,4 +135,7 @@ class CameraFacts:
     services: tuple[str, ...] = ()
     profiles: tuple[StreamProfile, ...] = ()
     presets: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
+    relays: tuple[str, ...] = ()
+    recordings: tuple[str, ...] = ()
     faults: Sequence[str] = field(default_factory=tuple)

@@ -1,0 +1,146 @@
+"""The HTTP line to one camera: sign-in, time limits, and never a second try of a refused password.
+
+Which sign-in a camera wants is learnt from how it refuses a request without one: an HTTP Digest challenge, else
+WS-UsernameToken. So a password is shown to it once, in one form; cameras lock out after a few wrong ones.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
+
+from drivers.onvif_reply import CameraError, parse
+
+MAX_REPLY_BYTES = 8 << 20
+SOAP = "application/soap+xml; charset=utf-8"
+
+
+class Line:
+    """One camera's HTTP session. Not for two threads at once: drivers/onvif.py holds its lock around it."""
+
+    def __init__(self, user: str, password: str, timeout_s: float) -> None:
+        self.user = user
+        self.auth = ""  # "": not asked for yet; then digest or wsse
+        self._password = password
+        self._timeout_s = timeout_s
+        self._accepted = False
+        self._refused: CameraError | None = None
+        self._digests: dict[str, HTTPDigestAuth] = {}
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy and no .netrc stands between us and a camera
+
+    def close(self) -> None:
+        self._session.close()
+
+    def ask(self, url: str, action: str, write: Callable[[bool], bytes]) -> Any:
+        """Post a SOAP request; returns the first element of the answer's body.
+
+        `write(signed)` writes the envelope, with a fresh WS-UsernameToken when signed.
+        """
+        headers = {"Content-Type": f'{SOAP}; action="{action}"' if action else SOAP}
+        if not self.auth:
+            status, got, body = self._fetch("POST", url, headers, write(False), None)
+            challenge = got.get("WWW-Authenticate", "")
+            if status != 401 and not _refuses(body, status):
+                return parse(body, status)
+            self._may_sign_in()
+            self.auth = "digest" if "digest" in challenge.lower() else "wsse"
+        self._may_sign_in()
+        # Each service address has a Digest state of its own: some cameras tie the nonce to it (onvif.md, row 2).
+        auth = self._digests.setdefault(url, HTTPDigestAuth(self.user, self._password)) if self._by_digest else None
+        status, _, body = self._fetch("POST", url, headers, write(not self._by_digest), auth)
+        if status == 401 or _refuses(body, status):
+            raise self._refuse()
+        self._accepted = True
+        return parse(body, status)
+
+    def get(self, url: str) -> bytes:
+        """Fetch a picture; signs in by Digest or Basic when it is asked for."""
+        status, got, body = self._fetch("GET", url, {}, None, None)
+        if status == 401:
+            self._may_sign_in()
+            by_digest = "digest" in got.get("WWW-Authenticate", "").lower()
+            auth: AuthBase = (HTTPDigestAuth if by_digest else HTTPBasicAuth)(self.user, self._password)
+            status, _, body = self._fetch("GET", url, {}, None, auth)
+            if status == 401:
+                raise self._refuse()
+            self._accepted = True
+        if status != 200:
+            raise CameraError("fault", f"The camera gives no picture (HTTP {status}).")
+        return body
+
+    @property
+    def _by_digest(self) -> bool:
+        return self.auth == "digest"
+
+    def _may_sign_in(self) -> None:
+        """Raise when there is nothing to sign in with, or when it was refused before."""
+        if self._refused is not None:
+            raise self._refused
+        if not self.user:
+            raise CameraError("refused", "The camera asks for a name and a password.", permanent=True)
+
+    def _refuse(self) -> CameraError:
+        """The refusal to raise: of the password when it was never accepted, else of this one request."""
+        if self._accepted:
+            return CameraError("fault", "The camera does not let this user ask for that.", subcode="NotAuthorized")
+        text = "The camera refuses this name or password. It was tried once and is not tried again."
+        self._refused = CameraError("refused", text, permanent=True, subcode="NotAuthorized")
+        return self._refused
+
+    def _fetch(
+        self, method: str, url: str, headers: dict[str, str], data: bytes | None, auth: AuthBase | None
+    ) -> tuple[int, Any, bytes]:
+        where = urlsplit(url).hostname or url
+        try:
+            reply = self._session.request(
+                method,
+                url,
+                data=data,
+                headers=headers,
+                auth=auth,
+                timeout=self._timeout_s,
+                allow_redirects=False,
+                stream=True,
+            )
+            with reply:
+                return reply.status_code, reply.headers, self._read(reply)
+        except requests.Timeout as error:
+            raise CameraError(
+                "silent", f"The camera at {where} gave no answer within {self._timeout_s:g} s."
+            ) from error
+        except requests.ConnectionError as error:
+            raise CameraError(
+                "unreachable", f"Nothing answers at {where}. Check its power, cable and address."
+            ) from error
+        except (requests.RequestException, OSError, ValueError) as error:
+            kind = type(error).__name__  # the text of some holds the URL, and a URL may hold a password
+            raise CameraError("broken", f"The camera at {where} answers nonsense ({kind}).") from error
+
+    def _read(self, reply: requests.Response) -> bytes:
+        """The body, within the time limit as a whole: a camera that drips bytes must not hold a thread."""
+        until_s = time.monotonic() + self._timeout_s
+        held = b""
+        while piece := reply.raw.read1(65536, decode_content=True):
+            held += piece
+            if len(held) > MAX_REPLY_BYTES:
+                raise ValueError("the answer is too long")
+            if time.monotonic() > until_s:
+                raise requests.Timeout
+        return held
+
+
+def _refuses(body: bytes, status: int) -> bool:
+    """Whether an answer is a fault that means "not with this sign-in"."""
+    if status == 200 and b"Fault" not in body:
+        return False
+    try:
+        parse(body, status)
+    except CameraError as error:
+        return error.reason == "refused"
+    return False

@@ -1,0 +1,211 @@
+"""Reads what ONVIF cameras answer, however they spell it: elements by local name, order and prefixes ignored.
+
+zeep's own reading loses elements that are out of schema order, silently (onvif.md, decision 2); real cameras send
+such. Everything here is a pure function over bytes or an element; nothing raises for a strange value, only for a
+reply that is no reply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+from lxml import etree
+
+from drivers.types import DriverError, StreamProfile
+
+MEDIA1 = "http://www.onvif.org/ver10/media/wsdl"
+MEDIA2 = "http://www.onvif.org/ver20/media/wsdl"
+PTZ = "http://www.onvif.org/ver20/ptz/wsdl"
+EVENTS = "http://www.onvif.org/ver10/events/wsdl"
+RECORDING = "http://www.onvif.org/ver10/recording/wsdl"
+DEVICE = "http://www.onvif.org/ver10/device/wsdl"
+# GetCapabilities names services by category, GetServices by namespace; inside we only use namespaces.
+CATEGORIES = {"Device": DEVICE, "Media": MEDIA1, "PTZ": PTZ, "Events": EVENTS, "Recording": RECORDING}
+NOT_LET_IN = ("NotAuthorized", "FailedAuthentication", "FailedCheck", "InvalidSecurity", "InvalidSecurityToken")
+
+
+class CameraError(DriverError):
+    """A camera did not do what was asked. `reason` is for programs, the text for people.
+
+    Reasons: unreachable, silent (no answer in time), refused (name or password), foreign (answers, but not ONVIF),
+    fault (an ONVIF fault, `subcode` says which), broken (an answer that makes no sense).
+    """
+
+    def __init__(self, reason: str, text: str, *, permanent: bool = False, subcode: str = "") -> None:
+        super().__init__(text)
+        self.reason, self.permanent, self.subcode = reason, permanent, subcode
+
+
+def parse(body: bytes, status: int) -> Any:
+    """The first element inside the SOAP body; CameraError for a fault or for something that is not SOAP.
+
+    Undeclared prefixes and stray bytes are survived (onvif.md, rows 20 and section 3's last paragraph); entities are
+    never resolved and nothing is fetched.
+    """
+    parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, huge_tree=False)
+    try:
+        root = etree.fromstring(body.strip(b"\x00 \t\r\n\xef\xbb\xbf"), parser) if body.strip() else None
+    except etree.XMLSyntaxError:  # nothing that even recovery could read
+        root = None
+    inside = first(root, "Body") if root is not None and local(root) == "Envelope" else None
+    if inside is None:
+        raise CameraError("foreign", f"The device answers, but not in ONVIF (HTTP {status}).")
+    for child in inside:
+        if not isinstance(child.tag, str):
+            continue
+        if local(child) == "Fault":
+            raise _fault(child)
+        return child
+    raise CameraError("broken", f"The camera's answer is empty (HTTP {status}).")
+
+
+def _fault(fault: Any) -> CameraError:
+    codes = [text(node).rpartition(":")[2] for node in every(fault, "Value")] or [text(first(fault, "faultcode"))]
+    reason = text(first(fault, "Text")) or text(first(fault, "faultstring")) or codes[-1]
+    refused = next((code for code in codes if code in NOT_LET_IN), None)
+    # Some say it only in words (onvif.md, row 8: the text differs by maker).
+    if refused or "not authorized" in reason.lower() or "unauthorized" in reason.lower():
+        return CameraError("refused", "The camera wants another name or password.", subcode=refused or "NotAuthorized")
+    return CameraError("fault", f"The camera says: {' '.join(reason.split())[:200]}", subcode=codes[-1])
+
+
+def local(element: Any) -> str:
+    """An element's name without namespace; a prefix that was never declared is cut as well."""
+    tag = element.tag
+    return tag.rpartition("}")[2].rpartition(":")[2] if isinstance(tag, str) else ""
+
+
+def every(element: Any, name: str) -> Iterator[Any]:
+    """All descendants of this local name, in document order."""
+    return (node for node in element.iter() if node is not element and local(node) == name)
+
+
+def first(element: Any, *names: str) -> Any:
+    """The first descendant with one of these local names (the first name that is there at all), or None."""
+    if element is None:
+        return None
+    return next((node for name in names for node in every(element, name)), None)
+
+
+def text(element: Any) -> str:
+    """An element's text in one line, "" for None."""
+    return " ".join((element.text or "").split()) if element is not None else ""
+
+
+def number(element: Any) -> float:
+    """An element's text as a number, 0 when it is none."""
+    try:
+        return float(text(element))
+    except ValueError:
+        return 0.0
+
+
+def clock_of(reply: Any) -> datetime | None:
+    """GetSystemDateAndTime's UTC time; None when it is missing or absurd (minute 61, year 2485-13: rows 7, 9)."""
+    utc = first(reply, "UTCDateTime")
+    if utc is None:
+        return None
+    parts = [first(utc, name) for name in ("Year", "Month", "Day", "Hour", "Minute", "Second")]
+    try:
+        return datetime(*(int(text(part)) for part in parts), tzinfo=UTC)  # type: ignore[misc,arg-type]
+    except (ValueError, OverflowError):
+        return None
+
+
+def services_of(reply: Any) -> dict[str, str]:
+    """Service namespace to address, out of GetServices or GetCapabilities."""
+    found: dict[str, str] = {}
+    for service in every(reply, "Service"):
+        space, address = text(first(service, "Namespace")), text(first(service, "XAddr"))
+        if space and address:
+            found.setdefault(space, address)
+    if found:
+        return found
+    for name, space in CATEGORIES.items():
+        for category in every(reply, name):
+            address = text(first(category, "XAddr"))
+            if address:
+                found.setdefault(space, address)
+    return found
+
+
+def profiles_of(reply: Any) -> list[StreamProfile]:
+    """Profiles of Media1 or Media2, without addresses. A profile without a picture is left out."""
+    found = []
+    for profile in every(reply, "Profiles"):
+        video = first(profile, "VideoEncoderConfiguration", "VideoEncoder")
+        token = profile.get("token") or ""
+        if video is None or not token:
+            continue
+        sound = first(profile, "AudioEncoderConfiguration", "AudioEncoder")
+        rate = first(video, "FrameRateLimit")
+        found.append(
+            StreamProfile(
+                token=token,
+                codec=codec_name(text(first(video, "Encoding"))),
+                width=int(number(first(video, "Width"))),
+                height=int(number(first(video, "Height"))),
+                fps=number(rate),
+                stream_uri="",
+                snapshot_uri="",
+                sound=text(first(sound, "Encoding")) or None,
+            )
+        )
+    return found
+
+
+def codec_name(said: str) -> str:
+    """H264, H265, JPEG or MPEG4, however the camera writes it."""
+    plain = said.upper().replace(".", "").replace("-", "")
+    return {"HEVC": "H265", "AVC": "H264", "MJPEG": "JPEG", "MPV4ES": "MPEG4"}.get(plain, plain)
+
+
+def topics_of(reply: Any) -> tuple[str, ...]:
+    """GetEventProperties' topics as paths, such as VideoSource/MotionAlarm; a leaf is where topic="true" stands."""
+    topic_set = first(reply, "TopicSet")
+    found: list[str] = []
+
+    def walk(element: Any, path: list[str]) -> None:
+        for child in element:
+            name = local(child)
+            if not name or name == "MessageDescription":
+                continue
+            here = [*path, name]
+            if any(key.rpartition("}")[2] == "topic" and value in ("true", "1") for key, value in child.attrib.items()):
+                found.append("/".join(here))
+            walk(child, here)
+
+    if topic_set is not None:
+        walk(topic_set, [])
+    return tuple(dict.fromkeys(found))
+
+
+def reachable(address: str, device_url: str) -> str:
+    """An address a camera gave, as we can reach it.
+
+    Cameras name the address they believe to have (behind NAT, before a move: row 10), relative ones, or a port twice
+    (row 13). Host and port become those we were given for the device; for rtsp only the host does. A user and
+    password in it are cut out.
+    """
+    known = urlsplit(device_url)
+    said = urlsplit(urljoin(device_url, "".join(address.split())))
+    host = f"[{known.hostname}]" if known.hostname and ":" in known.hostname else known.hostname or ""
+    if said.scheme in ("http", "https"):
+        return urlunsplit((known.scheme, _without_user(known.netloc), said.path, said.query, ""))
+    ports = [part for part in _without_user(said.netloc).rpartition("]")[2].split(":")[1:] if part.isdigit()]
+    return urlunsplit((said.scheme, f"{host}:{ports[0]}" if ports else host, said.path, said.query, ""))
+
+
+def as_advertised(address: str, device_url: str) -> str:
+    """The same on the port the camera named, when that differs: the second try (Tapo serves events elsewhere)."""
+    said, known = urlsplit(urljoin(device_url, "".join(address.split()))), urlsplit(reachable(address, device_url))
+    ports = [part for part in _without_user(said.netloc).rpartition("]")[2].split(":")[1:] if part.isdigit()]
+    host = _without_user(known.netloc).rpartition(":")[0] or known.netloc
+    return urlunsplit(known._replace(netloc=f"{host}:{ports[0]}")) if ports else urlunsplit(known)
+
+
+def _without_user(netloc: str) -> str:
+    return netloc.rpartition("@")[2]
