@@ -1,0 +1,315 @@
+"""One ffmpeg that records one camera: argv (ffmpeg-python) in; finished files, frame counts and the cause of its end out.
+
+The command line carries no address: a camera's password would stand in /proc/PID/cmdline for every process of the box to
+read. ffmpeg gets the address on its standard input instead, as a one-line ffconcat script. docs/recording.md, "The command".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote, urlsplit
+
+import ffmpeg
+
+from drivers.types import DriverError
+
+IO_TIMEOUT_S = 5  # ffmpeg's own; fires after once to twice this and not at all while RTCP goes on: only the second watch
+FRAGMENT_S = 1.0  # what ffmpeg holds back before it writes: at most this is lost when the process is killed
+INT_WAIT_S, TERM_WAIT_S = 3.0, 1.0
+MOVFLAGS = (
+    f"movflags=+frag_keyframe+empty_moov+default_base_moof:frag_duration={FRAGMENT_S * 1e6:.0f}"
+    ":flush_packets=1:video_track_timescale=90000"  # 5.1 picks 12800 for itself and 7.1 90000
+)
+# Ends with the thread that started it (pdeathsig), also when that was gone before setpriv could say so (the PPID test).
+LEASH = ("setpriv", "--pdeathsig", "KILL", "sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"')
+
+Trouble = Literal["password", "no stream", "unreachable", "silent", "closed", "disk full", "disk error", "unreadable"]
+# First match wins. The texts are ffmpeg's (5.1 and 7.1), strerror's, and the RTSP status line.
+_TROUBLES: tuple[tuple[str, Trouble], ...] = (
+    (r"No space left on device|Disk quota exceeded", "disk full"),
+    (r"Read-only file system|Failed to open segment|Error writing trailer", "disk error"),
+    (r"\b40[13]\b|authorization failed", "password"),
+    (r"\b40[04]\b|\b45[1-9]\b|Not Found", "no stream"),
+    (r"Connection refused|No route to host|Network is unreachable|Failed to resolve|Name or service", "unreachable"),
+    (r"timed out", "silent"),
+    (r"Connection reset|Broken pipe|End of file|Input/output error|Server returned 5", "closed"),
+    (r"Invalid data|not currently supported|Could not (find|write)|Unknown", "unreadable"),
+)
+
+
+class StreamError(DriverError):
+    """The stream could not be read; `trouble` says of what kind, the text is ffmpeg's last word without passwords."""
+
+    def __init__(self, trouble: Trouble, text: str) -> None:
+        self.trouble = trouble
+        self.permanent = trouble == "password"
+        super().__init__(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a stream is and who signs in. `url` carries no password."""
+
+    url: str
+    user: str = ""
+    password: str = ""
+    sound: bool = True
+
+    def script(self) -> str:
+        """The ffconcat script that opens it. Held in memory and sent down a pipe, never written to a file."""
+        url = self.url
+        if self.user:
+            scheme, rest = url.split("://", 1)
+            url = f"{scheme}://{quote(self.user, safe='')}:{quote(self.password, safe='')}@{rest}"
+        if "\n" in url:
+            raise StreamError("no stream", "the stream's address has a line break in it")
+        options = {
+            "rtsp_transport": "tcp",  # UDP would lose packets unseen
+            "timeout": str(IO_TIMEOUT_S * 1_000_000),
+            "fpsprobesize": "0",  # else it looks on for 20 frames before it writes any: 2.6 to 3.4 s instead of 0.5 to 1.4
+        }
+        if not self.sound:
+            options["allowed_media_types"] = "video"
+        quoted = url.replace("'", r"'\''")
+        return "".join(["ffconcat version 1.0\n", f"file '{quoted}'\n", *(f"option {k} {v}\n" for k, v in options.items())])
+
+    def scrub(self, text: str) -> str:
+        """Take the password out of something ffmpeg said."""
+        text = re.sub(r"(rtsps?://)[^/@\s]*@", r"\1", text)
+        return text.replace(self.password, "***") if self.password else text
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What a camera sends: ffmpeg's codec names; `audio` None without sound."""
+
+    video: str
+    audio: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A file ffmpeg has closed, with its place in the run's media time."""
+
+    path: Path
+    index: int
+    starts_s: float
+    ends_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: video frames written, and the media time that is the end of the newest packet."""
+
+    frames: int
+    media_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What one look at a run brought."""
+
+    finished: tuple[Finished, ...] = ()
+    progress: Progress | None = None
+    ended: bool = False
+
+
+INPUT: Mapping[str, object] = {
+    "format": "concat",
+    "safe": 0,  # allows addresses
+    "protocol_whitelist": "pipe,fd,file,rtsp,rtsps,rtp,udp,tcp,tls,crypto",
+    "auto_convert": 0,
+    "fpsprobesize": 0,
+}
+
+
+def argv(stream: Stream, folder: Path, run: str, segment_s: float, list_fd: int) -> list[str]:
+    """The recording command. Files are named by run and number: ffmpeg overwrites an existing name, and names made of
+    the clock come again when the clock is set back."""
+    source = ffmpeg.input("pipe:0", **INPUT)
+    picked = [source["v:0"], *([source["a:0"]] if stream.audio else [])]
+    options: dict[str, object] = {"c:v": "copy"}
+    if stream.video == "hevc":
+        options["tag:v"] = "hvc1"  # Safari plays no hev1
+    if stream.audio == "aac":
+        options["c:a"] = "copy"
+    elif stream.audio:  # G.711 in MP4 is refused by ffmpeg and played by no browser
+        options |= {"c:a": "aac", "b:a": "32k"}
+    output = ffmpeg.output(
+        *picked, str(folder / f"{run}-%06d.mp4"), format="segment",
+        segment_time=segment_s, segment_atclocktime=1, reset_timestamps=1,
+        segment_format="mp4", segment_format_options=MOVFLAGS,
+        segment_list=f"pipe:{list_fd}", segment_list_type="csv", **options,
+    )  # fmt: skip
+    output = output.global_args("-nostdin", "-hide_banner", "-loglevel", "level+warning",
+                                "-stats_period", "1", "-progress", "pipe:1")  # fmt: skip
+    return [str(word) for word in ffmpeg.compile(output)]
+
+
+def probe(source: Source, timeout_s: float = 15.0) -> Stream:
+    """Ask a camera what it sends. Raises StreamError."""
+    words = [f"-{name}" if k == 0 else str(value) for name, value in _probe_options() for k in (0, 1)]
+    command = ["ffprobe", "-v", "level+error", *words, "-i", "pipe:0", "-of", "json",
+               "-show_entries", "stream=codec_type,codec_name"]  # fmt: skip
+    try:
+        done = subprocess.run([*LEASH, str(os.getpid()), *command], input=source.script().encode(), capture_output=True,
+                              env=_environment(), timeout=timeout_s, check=False)  # fmt: skip
+    except subprocess.TimeoutExpired as late:
+        raise StreamError("silent", f"no stream within {timeout_s:.0f} s") from late
+    found = json.loads(done.stdout or b"{}").get("streams", [])
+    codecs = {s.get("codec_type"): s.get("codec_name", "") for s in reversed(found)}
+    if not codecs.get("video"):
+        raise trouble(source, done.stderr.decode(errors="replace").splitlines(), "no picture in the stream")
+    return Stream(codecs["video"], codecs.get("audio") if source.sound else None)
+
+
+def _probe_options() -> list[tuple[str, object]]:
+    return [("f" if name == "format" else name, value) for name, value in INPUT.items()]
+
+
+def trouble(source: Source, said: list[str], otherwise: str) -> StreamError:
+    """Make the cause out of ffmpeg's error lines; the first that tells a kind, in the order of _TROUBLES."""
+    errors = [source.scrub(line) for line in said if "[error]" in line or "[fatal]" in line]
+    for pattern, kind in _TROUBLES:
+        for line in errors:
+            if re.search(pattern, line, re.IGNORECASE):
+                return StreamError(kind, line)
+    return StreamError("closed", errors[-1] if errors else otherwise)
+
+
+def address(url: str) -> tuple[str, int]:
+    """Host and port of a stream's address."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (322 if parts.scheme == "rtsps" else 554)
+
+
+def _environment() -> dict[str, str]:
+    # TZ: the segment muxer cuts on local clock marks. Nothing else of ours is the camera's ffmpeg's business.
+    return {"PATH": os.environ.get("PATH", os.defpath), "TZ": "UTC", "LC_ALL": "C.UTF-8"}
+
+
+class Run:
+    """One ffmpeg from start to end. Make it, read it and stop it in one thread: it ends when that thread does."""
+
+    def __init__(self, source: Source, stream: Stream, folder: Path, run: str, segment_s: float) -> None:
+        self.name = run
+        self._source, self._folder = source, folder
+        self._said: list[str] = []  # the last lines on standard error
+        self._held: dict[int, bytes] = {}
+        list_read, list_write = os.pipe()
+        command = argv(stream, folder, run, segment_s, list_write)
+        try:
+            self.process = subprocess.Popen(
+                [*LEASH, str(os.getpid()), *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, pass_fds=(list_write,), env=_environment(), process_group=0,
+            )  # fmt: skip
+        finally:
+            os.close(list_write)
+        assert self.process.stdin and self.process.stdout and self.process.stderr
+        with contextlib.suppress(BrokenPipeError):  # it is gone already: read() will say so
+            self.process.stdin.write(source.script().encode())
+            self.process.stdin.close()
+        self._list, self._list_fd = open(list_read, "rb", buffering=0), list_read  # noqa: SIM115 - closed in close()
+        self._progress_fd, self._error_fd = self.process.stdout.fileno(), self.process.stderr.fileno()
+        self._selector = selectors.DefaultSelector()
+        for handle in (self._list_fd, self._progress_fd, self._error_fd):
+            os.set_blocking(handle, False)
+            self._selector.register(handle, selectors.EVENT_READ)
+
+    def read(self, timeout_s: float) -> News:
+        """Wait for something to happen, at most `timeout_s`; returns all there is. Nothing happened: an empty News."""
+        finished: list[Finished] = []
+        progress: Progress | None = None
+        for key, _ in self._selector.select(timeout_s):
+            data = self._drain(key.fd)
+            if key.fd == self._list_fd:
+                finished += [self._line(line) for line in self._lines(key.fd, data)]
+            elif key.fd == self._progress_fd:
+                progress = _progress(b"\n".join(self._lines(key.fd, data))) or progress
+            else:
+                new = [line.decode(errors="replace") for line in self._lines(key.fd, data)]
+                self._said = [*self._said, *new][-40:]
+        return News(tuple(finished), progress, ended=not self._selector.get_map())
+
+    def _drain(self, handle: int) -> bytes:
+        data = b""
+        while True:
+            try:
+                piece = os.read(handle, 65536)
+            except BlockingIOError:
+                return data
+            if not piece:
+                self._selector.unregister(handle)
+                return data
+            data += piece
+
+    def _lines(self, handle: int, data: bytes) -> list[bytes]:
+        *whole, rest = (self._held.get(handle, b"") + data).split(b"\n")
+        self._held[handle] = rest
+        return [line for line in whole if line.strip()]
+
+    def _line(self, line: bytes) -> Finished:
+        name, starts_s, ends_s = line.decode().rsplit(",", 2)
+        path = self._folder / name
+        return Finished(path, int(path.stem.rsplit("-", 1)[1]), float(starts_s), float(ends_s))
+
+    def open_file(self, index: int) -> Path:
+        """The file of that number, whether it is there yet or not."""
+        return self._folder / f"{self.name}-{index:06d}.mp4"
+
+    def cause(self) -> StreamError:
+        """Why it ended, from what it said; its exit status says nothing (0 after a dead camera)."""
+        return trouble(self._source, self._said, "the camera ended the stream")
+
+    def stop(self) -> News:
+        """End it, gently first so that the open file keeps its last fragment; returns what was still to hear."""
+        finished: list[Finished] = []
+        progress: Progress | None = None
+        for number, wait_s in ((signal.SIGINT, INT_WAIT_S), (signal.SIGTERM, TERM_WAIT_S), (signal.SIGKILL, 60.0)):
+            self.process.send_signal(number)
+            until_s = time.monotonic() + wait_s
+            while time.monotonic() < until_s:
+                news = self.read(max(0.0, until_s - time.monotonic()))
+                finished += news.finished
+                progress = news.progress or progress
+                if news.ended:
+                    break
+            if not self._selector.get_map():
+                break
+        self.close()
+        return News(tuple(finished), progress, ended=True)
+
+    def close(self) -> None:
+        """Reap it and close the pipes. Kills what is left."""
+        if self._selector.get_map() or self.process.poll() is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):  # closed its pipes and still runs: then it is killed
+                self.process.wait(0.5)
+            self.process.kill()
+        self.process.wait()
+        self._selector.close()
+        self._list.close()
+        assert self.process.stdout and self.process.stderr
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+
+def _progress(block: bytes) -> Progress | None:
+    """The newest frame count and media time in some lines of -progress; None before the first frame."""
+    frame, out = block.rfind(b"frame="), block.rfind(b"out_time_us=")
+    if frame < 0 or out < 0:
+        return None
+    try:
+        return Progress(int(block[frame + 6 :].split(b"\n", 1)[0]), int(block[out + 12 :].split(b"\n", 1)[0]) / 1e6)
+    except ValueError:  # out_time_us=N/A until the first packet is out
+        return None

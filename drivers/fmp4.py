@@ -1,0 +1,260 @@
+"""Reads fragmented MP4 files (ISO/IEC 14496-12) by their boxes alone: what is in them, and how far they are whole.
+
+A box reader of our own instead of ffprobe: 10 s of a camera cost 0.5 ms of CPU against 130 ms, and it sees what ffprobe
+does not say: where the last whole fragment ends, and where between two frames time is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from drivers.types import DriverError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+HOLE_S = 0.5  # two frames further apart than this, and than three frame times, have a hole between them
+VIDEO = {b"avc1": "h264", b"avc3": "h264", b"hvc1": "hevc", b"hev1": "hevc"}
+AUDIO = {b"mp4a": "aac"}
+
+
+class Unreadable(DriverError):
+    """No whole fragment with video in the file; the text says what was found instead."""
+
+    permanent = True
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a recording holds. Times are seconds from its first video frame.
+
+    `whole_bytes`: up to here every fragment is complete; less than `size_bytes` when the file was cut or torn.
+    `holes`: (from, to) pairs between two frames that are further apart than the stream's rhythm allows.
+    `false_start_s`: how much longer the first frame stands than the others (see `without_false_start`).
+    """
+
+    video: str
+    audio: str | None
+    frames: int
+    duration_s: float
+    frame_s: float
+    holes: tuple[tuple[float, float], ...]
+    false_start_s: float
+    whole_bytes: int
+    size_bytes: int
+
+    def without_false_start(self) -> Facts:
+        """The same for the first file of a run, whose first stamp is not to be trusted.
+
+        ffmpeg stamps the first RTP packets 0 until it has found the stream's clock; 0.2 to 0.6 s then seem to pass
+        between the first two frames though no frame is missing.
+        """
+        shift = self.false_start_s
+        holes = tuple((a - shift, b - shift) for a, b in self.holes if a > shift)
+        return replace(self, duration_s=self.duration_s - shift, holes=holes, false_start_s=0.0)
+
+
+@dataclass(slots=True)
+class _Track:
+    codec: str
+    timescale: int = 0
+    default_duration: int = 0
+    starts: list[int] = field(default_factory=list)  # decode time of each fragment, in the track's timescale
+    durations: list[array[int]] = field(default_factory=list)
+
+
+def read(path: Path) -> Facts:
+    """Read a recording's facts. Raises Unreadable when there is no whole fragment with video, OSError for the disk."""
+    with path.open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        tracks: dict[int, _Track] = {}
+        whole, pending = 0, b""
+        for kind, at, length in _boxes(file.fileno(), size):
+            if kind == b"moov":
+                tracks = _sound(_tracks, _content(file.fileno(), at, length)) or {}
+            elif kind == b"moof":
+                pending = _content(file.fileno(), at, length)
+                continue  # whole only together with its mdat
+            elif kind == b"mdat" and pending and not _sound(_take_fragment, tracks, pending, length - 8):
+                break
+            pending = b""
+            whole = at + length
+    video = next((t for t in tracks.values() if t.codec in VIDEO.values()), None)
+    if video is None or not any(video.durations):
+        raise Unreadable(f"{path.name} has no whole fragment with video ({size} bytes)")
+    audio = next((t.codec for t in tracks.values() if t.codec in AUDIO.values() and any(t.durations)), None)
+    return _facts(video, audio, whole, size)
+
+
+def _sound(reader: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
+    """What `reader` makes of a box; None for one whose inside is torn (zeros after a power cut, a bad sector)."""
+    try:
+        return reader(*args, **kwargs)
+    except (struct.error, ValueError):
+        return None
+
+
+def _boxes(handle: int, size: int) -> Iterator[tuple[bytes, int, int]]:
+    """(type, offset, length) of each top-level box that is wholly inside the file; stops at the first that is not."""
+    at = 0
+    while at + 8 <= size:
+        length, kind = struct.unpack(">I4s", os.pread(handle, 8, at))
+        if length == 1 and at + 16 <= size:  # 64-bit length follows the type (14496-12, 4.2)
+            length = struct.unpack(">Q", os.pread(handle, 8, at + 8))[0]
+        if length < 8 or at + length > size or not kind.isalnum():
+            return
+        yield kind, at, length
+        at += length
+
+
+def _content(handle: int, at: int, length: int) -> bytes:
+    return os.pread(handle, length - 8, at + 8)
+
+
+def _inside(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(type, content) of the boxes inside a box."""
+    at = 0
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        if length < 8 or at + length > len(data):
+            return
+        yield kind, data[at + 8 : at + length]
+        at += length
+
+
+def _tracks(moov: bytes) -> dict[int, _Track]:
+    tracks: dict[int, _Track] = {}
+    defaults: dict[int, int] = {}
+    for kind, content in _inside(moov):
+        if kind == b"trak":
+            number, track = _track(content)
+            tracks[number] = track
+        elif kind == b"mvex":
+            for inner, trex in _inside(content):
+                if inner == b"trex":  # version+flags, track, sample description, duration, size, flags
+                    number, _, duration = struct.unpack_from(">4x3I", trex)
+                    defaults[number] = duration
+    for number, duration in defaults.items():
+        if number in tracks:
+            tracks[number].default_duration = duration
+    return tracks
+
+
+def _track(trak: bytes) -> tuple[int, _Track]:
+    number, track = 0, _Track("")
+    for kind, content in _inside(trak):
+        if kind == b"tkhd":  # version 1 has 64-bit times before the number
+            number = struct.unpack_from(">I", content, 20 if content[0] == 1 else 12)[0]
+        elif kind == b"mdia":
+            for inner, media in _inside(content):
+                if inner == b"mdhd":
+                    track.timescale = struct.unpack_from(">I", media, 20 if media[0] == 1 else 12)[0]
+                elif inner == b"minf":
+                    track.codec = _codec(media)
+    return number, track
+
+
+def _codec(minf: bytes) -> str:
+    for kind, content in _inside(minf):
+        if kind == b"stbl":
+            for inner, stsd in _inside(content):
+                if inner == b"stsd":  # version+flags, count, then the first entry's length and type
+                    return {**VIDEO, **AUDIO}.get(stsd[12:16], stsd[12:16].decode("latin-1"))
+    return ""
+
+
+def _take_fragment(tracks: dict[int, _Track], moof: bytes, held_bytes: int) -> bool:
+    """Note a fragment's frames in its tracks; False when it names more bytes than its mdat has."""
+    named = 0
+    found: list[tuple[_Track, int, array[int]]] = []
+    for kind, traf in _inside(moof):
+        if kind != b"traf":
+            continue
+        boxes = dict(_inside(traf))  # one tfhd, tfdt and trun each: ffmpeg's muxer writes no more
+        if not {b"tfhd", b"tfdt", b"trun"} <= boxes.keys():
+            return False
+        number, duration, size = _defaults(boxes[b"tfhd"])
+        tfdt = boxes[b"tfdt"]
+        start = struct.unpack_from(">Q" if tfdt[0] == 1 else ">I", tfdt, 4)[0]
+        track = tracks.get(number)
+        if track is None:
+            return False
+        durations, sizes = _run(boxes[b"trun"], track.default_duration if duration is None else duration, size)
+        named += sizes
+        found.append((track, start, durations))
+    if not found or named > held_bytes:
+        return False
+    for track, start, durations in found:
+        track.starts.append(start)
+        track.durations.append(durations)
+    return True
+
+
+def _defaults(tfhd: bytes) -> tuple[int, int | None, int]:
+    """Track number, default duration, default size of a fragment header (14496-12, 8.8.7)."""
+    flags, number = struct.unpack_from(">II", tfhd)
+    at, duration, size = 8, None, 0
+    at += 8 if flags & 0x1 else 0  # base data offset
+    at += 4 if flags & 0x2 else 0  # sample description
+    if flags & 0x8:
+        duration = int(struct.unpack_from(">I", tfhd, at)[0])
+        at += 4
+    if flags & 0x10:
+        size = struct.unpack_from(">I", tfhd, at)[0]
+    return number, duration, size
+
+
+def _run(trun: bytes, duration: int, size: int) -> tuple[array[int], int]:
+    """The durations of a run's samples, and their bytes together (14496-12, 8.8.8)."""
+    flags, count = struct.unpack_from(">II", trun)
+    at = 8 + (4 if flags & 0x1 else 0) + (4 if flags & 0x4 else 0)  # data offset, first sample's flags
+    present = [bool(flags & bit) for bit in (0x100, 0x200, 0x400, 0x800)]
+    width = sum(present)
+    words = array("I", trun[at : at + 4 * width * count])
+    words.byteswap()
+    durations = words[0::width] if present[0] else array("I", [duration]) * count
+    sizes = sum(words[int(present[0]) :: width]) if present[1] else size * count
+    return durations, sizes
+
+
+def _facts(video: _Track, audio: str | None, whole: int, size: int) -> Facts:
+    scale = video.timescale
+    rhythm = sum((Counter(d) for d in video.durations), Counter[int]())
+    frames = rhythm.total()
+    frame = _median(rhythm, frames)
+    limit = max(HOLE_S * scale, 3 * frame)
+    holes: list[tuple[float, float]] = []
+    origin = at = video.starts[0]
+    for start, durations in zip(video.starts, video.durations, strict=True):
+        if start - at > limit - frame:  # the fragment before was written before its last frame's length was known
+            holes.append(((at - origin) / scale, (start - origin) / scale))
+        at = start
+        if max(durations) > limit:
+            for duration in durations:
+                if duration > limit:
+                    holes.append(((at + frame - origin) / scale, (at + duration - origin) / scale))
+                at += duration
+        else:
+            at += sum(durations)
+    first = video.durations[0][0]
+    return Facts(
+        video=video.codec, audio=audio, frames=frames, duration_s=(at - origin) / scale, frame_s=frame / scale,
+        holes=tuple(holes), false_start_s=(first - frame) / scale if first > 2 * frame else 0.0,
+        whole_bytes=whole, size_bytes=size,
+    )  # fmt: skip
+
+
+def _median(counts: Counter[int], total: int) -> int:
+    seen = 0
+    for value in sorted(counts):
+        seen += counts[value]
+        if 2 * seen >= total:
+            return value
+    return 0
