@@ -218,7 +218,8 @@ def _raise(db: Database, said: _Said, clock: Clock) -> Recorded:
 def _restore(db: Database, said: _Said, clock: Clock) -> Recorded:
     """End what this is the end of: the same class and point; failing that, the point's other classes of the family."""
     ends = [alarm for alarm in _standing(db, said.panel) if _ends(said, alarm["key"])]
-    ended = [alarm for alarm in ends if alarm["key"] == said.key] or ends
+    exact = [] if "any-class" in said.event.flags else [alarm for alarm in ends if alarm["key"] == said.key]
+    ended = exact or ends
     _end(db, said, clock, ended)
     _save_zone(db, said, clock, active=False)
     entry = journal.append(db, clock, "alarm.restored", WATCH, exam=said.exam, room=said.room,

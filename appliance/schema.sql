@@ -169,7 +169,7 @@ create table check_result (
   primary key (run, item)
 ) strict;
 
--- alarms.py
+-- links.py: the lines to the panels
 create table panel_link (
   panel    text primary key,
   state    text not null check (state in ('heard', 'silent', 'unplugged', 'starting')),
@@ -177,6 +177,7 @@ create table panel_link (
   heard_at text check (heard_at like '%Z'),
   detail   text
 ) strict;
+-- alarms.py
 create table event (
   id      integer primary key,                               -- the only order of events
   at      text not null check (at like '%Z'),

@@ -95,7 +95,6 @@ _LASTING: tuple[tuple[str, str, str], ...] = (
     ("334 335 336 343", "fault", "Peripheral fault"),
     ("337", "mains.loss", "Module power lost"),
     ("338", "battery.low", "Module battery low"),
-    ("339", "reset", "Module reset"),
     ("341", "tamper", "Module tamper"),
     ("342", "mains.loss", "Module mains lost"),
     ("344", "fault", "Radio interference"),
@@ -124,6 +123,7 @@ _LASTING: tuple[tuple[str, str, str], ...] = (
 # What is only said once: nothing stays active after it.
 _MOMENTARY: tuple[tuple[str, str, str], ...] = (
     ("305 313", "reset", "Panel reset"),
+    ("339", "reset", "Module reset"),
     ("306", "info", "Panel programming changed"),
     ("411 412 413 414 415 416", "info", "Remote access to the panel"),
     ("431 432 433 434", "access", "Access point"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+from appliance import accounts, store
 from appliance import config as configuration
-from appliance import store
-from appliance.clock import FakeClock, iso
+from appliance.clock import FakeClock
 from appliance.config import Config
-from appliance.model import Person, Role
+from appliance.model import Actor, Person, Role
 from appliance.store import Database
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -80,9 +80,7 @@ def fake_clock() -> FakeClock:
     return FakeClock(MORNING)
 
 
-def guard(db: Database, login: str, name: str) -> Person:
+def guard(db: Database, config: Config, login: str, name: str) -> Person:
     """A person with an account, so that the board can say their name."""
-    with store.transaction(db):
-        db.write("insert into person (login, name, role, language, password_hash, created_at) values (?, ?, ?, ?, ?, ?)",
-                 (login, name, "security", "ru", "$argon2id$none", iso(MORNING)))  # fmt: skip
+    accounts.add(db, config, fake_clock(), Actor.service("init"), login, name, Role.SECURITY, "ru", "long enough words")
     return Person(login, name, Role.SECURITY, "ru")
