@@ -40,7 +40,8 @@ WALLS = {
         "appliance.commands",
     ),
 }
-THROUGH_THE_WALL = {("web", "drivers.types")}
+# who may, all the same: values a driver says are shown on pages; one command opens the demo, when it is asked for
+THROUGH_THE_WALL = {("web", "drivers.types"), ("appliance.commands.demo", "demo")}
 GROUND = ("appliance.model", "appliance.clock")
 
 # library -> the only modules that may import it. The demo stands above the house and beside these doors.
@@ -88,7 +89,7 @@ def walls_broken(house: dict[str, Source]) -> list[str]:
 def _against(each: Import, room: str, banned: tuple[str, ...]) -> bool:
     if not within(each.source.name, room):
         return False
-    allowed = any(room == wall and within(each.target, door) for wall, door in THROUGH_THE_WALL)
+    allowed = any(within(each.source.name, who) and within(each.target, door) for who, door in THROUGH_THE_WALL)
     return not allowed and any(within(each.target, name) for name in banned)
 
 
@@ -246,6 +247,7 @@ CRIMES = [
 ]
 LAWFUL = [
     ("web/a.py", "from drivers.types import Event"),
+    ("appliance/commands/demo.py", "def demo():\n    from demo import day"),
     ("appliance/a.py", "from appliance import store"),
     ("appliance/schedule.py", "import apscheduler"),
     ("appliance/checks/runner.py", "from appliance.checks import disk"),
