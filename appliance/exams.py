@@ -152,15 +152,16 @@ def windows(config: Config, exam: Exam) -> list[Window]:
     return found
 
 
-def required_now(db: Database, config: Config, now: datetime) -> dict[str, Window]:
+def required_now(db: Database, config: Config, now: datetime, *, without: str | None = None) -> dict[str, Window]:
     """Camera -> the window whose [start - lead, end + tail] holds `now`, planned exams only.
 
     Windows of one camera that touch, lead and tail included, are one: recorded without a stop, named by the earliest.
+    `without` leaves one exam out of account.
     """
     lead, tail = (timedelta(seconds=s) for s in (config.profile.recording.lead_s, config.profile.recording.tail_s))
     by_camera: dict[str, list[Window]] = {}
     for exam in _planned(db):
-        for window in windows(config, exam):
+        for window in windows(config, exam) if exam.id != without else ():
             by_camera.setdefault(window.camera, []).append(window)
     required: dict[str, Window] = {}
     for camera, found in by_camera.items():
