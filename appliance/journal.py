@@ -237,16 +237,17 @@ def head(db: Database) -> tuple[int, str]:
     return (0, GENESIS) if last is None else (int(last["seq"]), str(last["hash"]))
 
 
-def verify(rows: Iterable[tuple[int, str, str]]) -> Verdict:
-    """Check (seq, hash, row) triples from the first entry on: numbers, canonical bytes, hashes and links (I3).
+def verify(rows: Iterable[tuple[int, str, str]], *, first: int = 1, prev: str = GENESIS) -> Verdict:
+    """Check (seq, hash, row) triples: numbers, canonical bytes, hashes and links (I3).
 
+    The whole journal begins at entry 1; an extract at entry `first`, and `prev` is the hash of the entry before it.
     A chain alone cannot see its newest entries cut off; checkpoints kept elsewhere can (a later issue).
     """
-    prev, count = GENESIS, 0
+    count = 0
     for seq, stated, text in rows:
-        fault = _fault(seq, stated, text, count + 1, prev)
+        fault = _fault(seq, stated, text, first + count, prev)
         if fault:
-            return Verdict(count, prev, bad_seq=count + 1 if seq != count + 1 else seq, fault=fault)
+            return Verdict(count, prev, bad_seq=first + count, fault=fault)
         prev, count = stated, count + 1
     return Verdict(count, prev)
 
