@@ -11,19 +11,19 @@ from appliance.commands.common import words
 from appliance.config import ConfigError
 from appliance.model import ApplianceError
 
-# name on the command line -> module:object. Imported only when called, so that `examsite --help` starts at once.
+# name -> where it is, and its line in `examsite --help`. Imported only when called, so that the command starts at once.
 COMMANDS = {
-    "camera": "appliance.commands.camera:camera",
-    "check": "appliance.commands.check:check",
-    "check-config": "appliance.commands.site:check_config",
-    "demo": "appliance.commands.demo:demo",
-    "exam": "appliance.commands.exam:exam",
-    "export": "appliance.commands.export:export",
-    "init": "appliance.commands.site:init",
-    "panel": "appliance.commands.panel:panel",
-    "run": "appliance.commands.run:run",
-    "user": "appliance.commands.user:user",
-    "verify": "appliance.commands.verify:verify",
+    "camera": ("appliance.commands.camera:camera", "Find cameras, and read what one can do."),
+    "check": ("appliance.commands.check:check", "Run the checks now."),
+    "check-config": ("appliance.commands.site:check_config", "Read a configuration and say every fault."),
+    "demo": ("appliance.commands.demo:demo", "Run a whole exam day in minutes, without hardware."),
+    "exam": ("appliance.commands.exam:exam", "Plan, list, move and cancel exams."),
+    "export": ("appliance.commands.export:export", "Hand over the recordings of an exam."),
+    "init": ("appliance.commands.site:init", "Make the site's folders and database, or bring them up to date."),
+    "panel": ("appliance.commands.panel:panel", "Listen to a panel's line."),
+    "run": ("appliance.commands.run:run", "Run one service, or all of them."),
+    "user": ("appliance.commands.user:user", "Add, list and disable people."),
+    "verify": ("appliance.commands.verify:verify", "Check the journal, the archive, or a handed-over folder."),
 }
 
 
@@ -36,10 +36,15 @@ class Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
         found = getattr(importlib.import_module(module), name)
-        assert isinstance(found, click.Command)  # noqa: S101 - a wrong table above, not a user's mistake
+        if not isinstance(found, click.Command):
+            raise TypeError(f"{COMMANDS[cmd_name][0]} is no command")
         return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in sorted(COMMANDS)])
 
 
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -56,7 +61,7 @@ def examsite() -> None:
 def main() -> None:
     """Run the command; a refusal of the house is one clear sentence and exit status 1."""
     try:
-        examsite()
+        examsite(prog_name="examsite")
     except ConfigError as bad:
         click.echo("\n".join(bad.faults), err=True)
         sys.exit(1)
