@@ -94,7 +94,7 @@ def _checks(db: Database, exam: exams.Exam) -> dict[str, Any]:
     return {
         "started_at": run.started_at,
         "finished_at": run.finished_at,
-        "items": [{"item": item.item, "verdict": item.verdict} for item in run.items],
+        "items": [{"item": item.item, "verdict": item.verdict} for item in run.results],
     }
 
 
