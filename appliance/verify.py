@@ -159,7 +159,7 @@ def package(folder: Path, tell: Callable[[int], None] = lambda _: None) -> Repor
         texts = {path: (folder / path).read_bytes() for path in (MANIFEST, JOURNAL, SEAL, TAG_LIST) if path in found}
     except (OSError, medium.MediumError) as cause:
         raise CannotCheck(N_("{path} cannot be read: {cause}."), path=str(folder), cause=str(cause)) from cause
-    manifest = _parsed(texts.get(MANIFEST, b""), faults)
+    manifest = _parsed(texts[MANIFEST], faults) if MANIFEST in texts else None
     if manifest is not None:
         faults += [*_recordings(manifest, found), *_people(manifest)]
         if JOURNAL in texts:
@@ -168,7 +168,7 @@ def package(folder: Path, tell: Callable[[int], None] = lambda _: None) -> Repor
     number = hashlib.sha256(texts.get(TAG_LIST, b"")).hexdigest()
     counts = {"files": len(found), "bytes": sum(each.size_bytes for each in found.values()),
               "recordings": sum(path.startswith(VIDEO) for path in found)}  # fmt: skip
-    return Report(folder.name, tuple(dict.fromkeys(faults)), counts, number)
+    return Report(folder.name, tuple({(f.where, str(f.message)): f for f in faults}.values()), counts, number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,12 +195,14 @@ def _read(folder: Path, tell: Callable[[int], None]) -> tuple[list[Fault], dict[
     return faults, found
 
 
-def _missing(path: str) -> Fault:
-    return Fault(path, message(N_("{file} is missing."), file=path))
+def _missing(path: str, listed_in: str | None = None) -> Fault:
+    if listed_in is None:
+        return Fault(path, message(N_("{file} is missing."), file=path))
+    return Fault(path, message(N_("{file} is missing, {list} names it."), file=path, list=listed_in))
 
 
-def _extra(path: str) -> Fault:
-    return Fault(path, message(N_("{file} does not belong to the package: it was added afterwards."), file=path))
+def _extra(path: str, listed_in: str) -> Fault:
+    return Fault(path, message(N_("{file} was added afterwards: {list} does not name it."), file=path, list=listed_in))
 
 
 def _listed(folder: Path, found: Mapping[str, _File], listed_in: str) -> Iterator[Fault]:
@@ -217,10 +219,10 @@ def _listed(folder: Path, found: Mapping[str, _File], listed_in: str) -> Iterato
     for path in sorted(scope.keys() | listed.keys()):
         if path not in scope:
             same = False
-            yield _missing(path)
+            yield _missing(path, listed_in)
         elif path not in listed:
             same = False
-            yield _extra(path)
+            yield _extra(path, listed_in)
         elif listed[path] != scope[path]:
             same = False
             yield Fault(path, message(N_("{file} was changed: it does not match {list}."), file=path, list=listed_in))
@@ -237,8 +239,6 @@ def _bag(folder: Path) -> Iterator[Fault]:
 
 
 def _parsed(text: bytes, faults: list[Fault]) -> _Manifest | None:
-    if not text:
-        return None  # missing, and said so
     try:
         said = json.loads(text)
         canonical = rfc8785.dumps(said) == text
@@ -255,11 +255,11 @@ def _recordings(manifest: _Manifest, found: Mapping[str, _File]) -> Iterator[Fau
     named = {segment.file: segment for camera in manifest.cameras for segment in camera.segments}
     for path, segment in named.items():
         if path not in found:
-            yield _missing(path)
+            yield _missing(path, MANIFEST)
         elif found[path] != _File(segment.size_bytes, segment.sha256):
             yield Fault(path, message(N_("{file} was changed: it does not match {list}."), file=path, list=MANIFEST))
     known = {MANIFEST, JOURNAL, SEAL, *TAG_FILES, *named}
-    yield from (_extra(path) for path in found if path not in known)
+    yield from (_extra(path, MANIFEST) for path in found if path not in known)
 
 
 def _people(manifest: _Manifest) -> Iterator[Fault]:
@@ -308,14 +308,17 @@ def _gaps(manifest: _Manifest, text: bytes) -> Iterator[Fault]:
 def _sealed(manifest: _Manifest, text: bytes, seal: bytes | None) -> Iterable[Fault]:
     """The journal's seal was computed over seal.json, and every recording here is in it: video and journal bind each other."""
     if manifest.exam.sealed_at is None:
-        return [] if seal is None else [_extra(SEAL)]
+        return [] if seal is None else [_extra(SEAL, MANIFEST)]
     if seal is None:
-        return [_missing(SEAL)]
+        return [_missing(SEAL, MANIFEST)]
     roots = [e["data"].get("root") for e in _entries(text).values()
              if e.get("kind") == "archive.sealed" and e.get("exam") == manifest.exam.id and isinstance(e.get("data"), dict)]  # fmt: skip
     if hashlib.sha256(seal).hexdigest() not in roots:
         return [Fault(SEAL, message(N_("{file} was changed: the seal in the journal is another one."), file=SEAL))]
-    sealed = {tuple(each) for each in json.loads(seal)}
+    try:
+        sealed = {tuple(each) for each in json.loads(seal)}
+    except (ValueError, TypeError):
+        sealed = set()  # whoever forged the journal too wrote no list here: then nothing is sealed
     return [
         Fault(s.file, message(N_("{file} is not among the recordings that were sealed."), file=s.file))
         for camera in manifest.cameras
