@@ -162,6 +162,12 @@ def test_the_exact_account_length_refuses_a_frame_that_noise_made_longer() -> No
     assert event("5011 181234E11001001", account_digits="4").account == "1234"
 
 
+def test_of_repeats_that_come_together_only_the_last_is_answered() -> None:
+    fire, heartbeat = b"5011 181234E11001001" + DC4, b"1011           @    " + DC4
+    frames = SurGard({}).feed(heartbeat + fire + fire)
+    assert [(f.reply, len(f.events)) for f in frames] == [(b"", 0), (b"", 1), (ACK, 1)]
+
+
 def test_noise_ahead_of_a_frame_does_not_cost_the_frame() -> None:
     frames = SurGard({}).feed(b"\x00\xff\x80" + b"5011 181234E11001001" + DC4)
     assert [bool(f.fault) for f in frames] == [True, False]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from drivers.panels import contact_id, sia
 from drivers.panels.settings import line_from, line_settings, one_of, refuse_unknown, seconds, whole_number
@@ -103,7 +103,7 @@ class SurGard:
             frames.append(Frame(raw=rest[:64], fault=f"{len(rest)} bytes without the end of a frame"))
             rest = b""
         self._buffer = rest
-        return frames
+        return _answer_once(frames)
 
     def tick(self, mono_s: float) -> bytes:
         """The receiver speaks first, so nothing is sent; half a frame that has waited too long is forgotten."""
@@ -178,6 +178,16 @@ class SurGard:
             kind=said.kind, state=said.state, zone=zone, partition=None if bosch else area,
             user=number if said.user else None, text=said.name, raw=raw, flags=said.flags, account=account, code=letter,
         )]  # fmt: skip
+
+
+def _answer_once(frames: list[Frame]) -> list[Frame]:
+    """Answer only the last of several frames that come together.
+
+    The receiver waits for one answer at a time, so the ones before are repeats it has given up on. An answer to each
+    would be taken for what it sends next, and the panel would forget an event we never heard.
+    """
+    last = max((n for n, frame in enumerate(frames) if frame.reply), default=-1)
+    return [replace(frame, reply=b"") if frame.reply and n < last else frame for n, frame in enumerate(frames)]
 
 
 def _contact_id_event(found: re.Match[str], raw: bytes) -> list[PanelEvent]:

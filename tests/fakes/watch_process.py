@@ -1,0 +1,39 @@
+"""The watch service as a process of its own, for tests that kill it; `die-before-answer` is where it hurts most.
+
+python -m tests.fakes.watch_process SITE.TOML [die-before-answer]
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from appliance import config as configuration
+from appliance.clock import SystemClock
+from appliance.services import watch
+from appliance.store import Database
+from drivers.types import Frame
+
+
+class DiesBeforeAnswering(watch.Watcher):
+    """The power goes between the disk and the acknowledgement of the first event; heartbeats are answered."""
+
+    def _keep(self, db: Database, frame: Frame) -> None:
+        super()._keep(db, frame)
+        if frame.events:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    if sys.argv[2:] == ["die-before-answer"]:
+        watch.Watcher = DiesBeforeAnswering  # type: ignore[misc]
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+    watch.main(configuration.load(Path(sys.argv[1])), SystemClock(), stop)
+
+
+if __name__ == "__main__":
+    main()
