@@ -1,0 +1,192 @@
+"""The keeper: what must happen when. Checks before each exam and on demand, sealing, lapsed requests, snapshots.
+
+APScheduler drives (`schedule.Ticker`), the exam table decides (`exams.due`). It may be killed at any moment: what it
+had claimed is due again when it is back, and a result is written in one transaction with the mark that it is done.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import threading
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from appliance import archive, cameras, exams, health, orders, snapshots, steps, store
+from appliance.checks import runner
+from appliance.clock import Clock
+from appliance.config import Config
+from appliance.exams import Moment
+from appliance.model import N_, ApplianceError
+from appliance.orders import Order
+from appliance.schedule import Ticker
+from appliance.store import Database
+
+log = logging.getLogger(__name__)
+
+NAME = "keeper"
+AGAIN_AFTER_S = 10.0  # work that failed (a full disk, a fault of ours) is tried again, but not every second
+QUIET_TICKS = 3  # an exam's cameras must have been idle this many ticks in a row before it is sealed
+SENDING = ("connecting", "recording", "reconnecting")
+
+Work = Callable[[Database], None]
+
+
+def main(config: Config, clock: Clock, stop: threading.Event) -> None:
+    """Run until `stop`."""
+    with alone(config.data), closing(store.open(config.database)) as db:
+        keeper = Keeper.begin(db, config, clock)
+        health.started(db, clock, NAME)
+        keeper.beat()
+        snapshots.start(config, stop)
+        with Ticker() as ticker:
+            while not stop.is_set():
+                keeper.tick()
+                ticker.wait()
+
+
+@contextmanager
+def alone(data: Path) -> Generator[None, None, None]:
+    """Only one keeper: a second would release what the first is doing. The kernel frees a killed one's lock."""
+    with (data / "keeper.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as taken:
+            raise ApplianceError(N_("Another keeper of this site is running. This one ends.")) from taken
+        yield
+
+
+@dataclass(slots=True)
+class Keeper:
+    """One keeper's memory; everything that must survive it is in the database. `tick` belongs to one thread."""
+
+    db: Database
+    config: Config
+    clock: Clock
+    last: steps.Reading | None
+    work: Worker
+    beaten_mono_s: float = field(default=float("-inf"))
+    not_before: dict[str, float] = field(default_factory=dict)  # monotonic time of the next try
+    quiet_ticks: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, db: Database, config: Config, clock: Clock) -> Keeper:
+        """Pick up what a keeper that is gone had left."""
+        released = exams.release_claims(db) + orders.release(db, "checks")
+        if released:
+            log.warning("%s pieces of work were left unfinished and are due again", released)
+        notes = {beat.service: beat.note for beat in health.heartbeats(db)}
+        last = steps.last_known(db, notes.get(NAME, {}))
+        return cls(db, config, clock, steps.look(db, clock, last), Worker(config))
+
+    def tick(self) -> None:
+        """Look at the clock, begin what is due, and beat. Never waits for a device."""
+        self.last = steps.look(self.db, self.clock, self.last)
+        if self.clock.mono_s() - self.beaten_mono_s >= health.BEAT_S:
+            self.beat()
+        self._checks()
+        self._seals()
+
+    def beat(self) -> None:
+        """Heartbeat, the exams' own time, and what only time decides."""
+        self.beaten_mono_s = self.clock.mono_s()
+        self.last = steps.look(self.db, self.clock, self.last)
+        health.beat(self.db, self.clock, NAME, self.last.as_note())
+        exams.count_time(self.db, self.config, self.clock)
+        agree_within_s = self.config.profile.export.agree_within_min * 60
+        now = self.clock.now()
+        if any(o.state == "waits" and orders.waiting_since(o, now) > agree_within_s
+               for o in orders.recent(self.db, "export")):  # fmt: skip
+            orders.lapse(self.db, self.clock, "export", timedelta(seconds=agree_within_s))
+
+    def _checks(self) -> None:
+        """Begin one run at a time: the plan's first, then what people asked for."""
+        if self.work.busy:
+            return
+        for moment in exams.due(self.db, self.config, self.clock.now()):
+            if moment.kind == "checks" and self._may_try(moment.exam) and exams.claim(self.db, self.clock, moment):
+                log.info("the checks of exam %s begin", moment.exam)
+                self.work.begin(partial(self._run_planned, moment), partial(self._gave_up, moment))
+                return
+        order = orders.claim(self.db, self.clock, "checks")
+        if order is not None:
+            log.info("the checks begin, as %s asked", order.asked_by)
+            self.work.begin(partial(self._run_asked, order), partial(self._order_failed, order))
+
+    def _seals(self) -> None:
+        """Seal an exam that is over by both clocks and whose cameras have come to rest (docs/checks.md)."""
+        for moment in exams.due(self.db, self.config, self.clock.now()):
+            if moment.kind != "seal" or not exams.long_enough(self.db, self.config, moment):
+                continue
+            quiet = self.quiet_ticks.get(moment.exam, 0) + 1 if self._at_rest(moment.exam) else 0
+            self.quiet_ticks[moment.exam] = quiet
+            if quiet >= QUIET_TICKS and not self.work.busy and self._may_try(moment.exam):
+                log.info("the archive of exam %s is being sealed", moment.exam)
+                self.work.begin(partial(self._seal, moment), partial(self._gave_up, moment))
+
+    def _at_rest(self, exam_id: str) -> bool:
+        """Whether none of the exam's cameras is being recorded, but for another exam."""
+        exam = exams.get(self.db, exam_id)
+        elsewhere = exams.required_now(self.db, self.config, self.clock.now(), without=exam_id)
+        sending = {s.camera for s in cameras.states(self.db).values() if s.state in SENDING}
+        return not any(w.camera in sending - elsewhere.keys() for w in exams.windows(self.config, exam))
+
+    def _run_planned(self, moment: Moment, db: Database) -> None:
+        runner.run(
+            db, self.config, self.clock, moment.exam, "schedule", due_at=moment.due_at,
+            also=lambda run: exams.finish(db, self.clock, moment, {"run": run}),
+        )  # fmt: skip
+
+    def _run_asked(self, order: Order, db: Database) -> None:
+        runner.run(
+            db, self.config, self.clock, order.args.get("exam"), order.asked_by,
+            also=lambda run: orders.finish(db, self.clock, order.id, True, {"run": run}),
+        )  # fmt: skip
+
+    def _seal(self, moment: Moment, db: Database) -> None:
+        archive.seal(db, self.config, self.clock, exams.get(db, moment.exam))
+
+    def _gave_up(self, moment: Moment, db: Database) -> None:
+        self.not_before[moment.exam] = self.clock.mono_s() + AGAIN_AFTER_S
+        exams.release_claims(db, moment)
+
+    def _order_failed(self, order: Order, db: Database) -> None:
+        with store.transaction(db):
+            orders.finish(db, self.clock, order.id, False, {})
+
+    def _may_try(self, exam_id: str) -> bool:
+        return self.clock.mono_s() >= self.not_before.get(exam_id, float("-inf"))
+
+
+class Worker:
+    """Does one piece of work at a time in a thread of its own, with a database connection of its own."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._thread: threading.Thread | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def begin(self, work: Work, failed: Work) -> None:
+        """Start it; `failed` is called, in the same thread, when it raises. The caller has asked `busy`."""
+        # A daemon: whatever it is at is done again after a restart, so it need not hold the service's end.
+        self._thread = threading.Thread(target=self._do, args=(work, failed), name="keeper-work", daemon=True)
+        self._thread.start()
+
+    def wait(self, timeout_s: float) -> None:
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+
+    def _do(self, work: Work, failed: Work) -> None:
+        with closing(store.open(self._config.database)) as db:
+            try:
+                work(db)
+            except Exception:  # the loop's one place to decide: it is said, and tried again
+                log.exception("work of the keeper failed and will be tried again")
+                failed(db)
