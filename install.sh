@@ -127,7 +127,7 @@ prepare_venv() {
     say "Fetching Python packages, 120 MB at most"
     pip_install --quiet --require-hashes -r "$here/requirements-build.lock"
     pip_install --require-hashes -r "$here/$lock"
-    pip_install --quiet --no-index --editable "$here"
+    PYTHONWARNINGS=ignore pip_install --quiet --no-index --editable "$here" # editable is what is wanted, no need to warn
     sync -f "$venv" # so that a power cut cannot leave the stamp and lose the files
     if [[ $wanted == "$runtime" ]]; then
         printf '%s\n' "$runtime" >"$stamp.new"
@@ -141,7 +141,7 @@ prepare() {
     local lock=$1
     shift
     check_system
-    trap 'say "Stopped. Start it again the same way: it goes on from what is whole."; exit 130' INT TERM
+    trap 'echo >&2; say "Stopped. Start it again the same way: it goes on from what is whole."; exit 130' INT TERM
     install_packages "$@"
     unset PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX
     export PIP_USER=0 # a pip configured to install for the user refuses to work in a virtual environment
