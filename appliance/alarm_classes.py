@@ -54,6 +54,7 @@ _BY_KIND = {
     "test": TEST,
 }  # fmt: skip
 
+LISTED = frozenset(_BY_KIND)
 SILENT = frozenset({"panic.silent", "duress"})
 
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from appliance import alarms, exams, journal, links, store
-from appliance.alarm_classes import GROUPS, group_of
+from appliance.alarm_classes import GROUPS, LISTED, group_of
 from appliance.alarms import Board, BoardAlarm, Recorded
 from appliance.clock import FakeClock
 from appliance.config import Config
@@ -22,8 +22,9 @@ from appliance.store import Database
 from appliance.words import Words
 from demo.panel import event_frame
 from drivers.panels import contact_id, open_panel, sia, surgard
+from drivers.panels import kinds as driver_kinds
 from drivers.types import Frame
-from tests.fakes.panel_site import database, fake_clock, guard, site
+from tests.fakes.panel_site import ROOT, database, fake_clock, guard, site
 
 DC4 = b"\x14"
 
@@ -433,3 +434,13 @@ def test_every_class_the_drivers_know_has_its_group_and_every_name_its_russian(d
     assert {name for name in names if russian.say(name) == name} == set()
     assert {kind for kind in kinds if group_of(kind).name == "info"} == set()
     assert [group.rank for group in GROUPS] == list(range(len(GROUPS)))
+
+
+def test_every_class_setting_and_flag_is_in_the_documentation() -> None:
+    text = (ROOT / "docs" / "panels.md").read_text(encoding="utf-8")
+    codes = [contact_id.decode(qualifier, f"{code:03d}")[0].kind for code in range(1000) for qualifier in "ERP"]
+    kinds = {*codes, *(said.kind for said in sia._MEANINGS.values()), *LISTED}
+    assert {kind for kind in kinds if f"`{kind}`" not in text} == set()
+    assert {kind.name for kind in driver_kinds() if f"### {kind.name}\n" not in text} == set()
+    settings = {setting.name for kind in driver_kinds() for setting in kind.settings}
+    assert {name for name in settings if f"`{name}`" not in text} == set()

@@ -1,0 +1,180 @@
+"""`examsite panel`, as an installer and other programs use it: a process, a pseudo-terminal, one object a line."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+import tty
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from appliance.commands.panel import panel as panel_group
+from demo.panel import VirtualPanel
+from tests.fakes.panel_site import ROOT, panel_table, site
+from tests.test_surgard import VECTORS
+
+EXAMSITE = [sys.executable, "-m", "appliance"]
+KEYS = ["at", "panel", "kind", "state", "zone", "partition", "user", "value", "text", "panel_time", "raw", "flags"]
+
+
+def listen(*args: str) -> subprocess.Popen[str]:
+    """The command, once it listens."""
+    process = subprocess.Popen([*EXAMSITE, "panel", "listen", "--json", *args], cwd=ROOT, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("Listening on ")
+    return process
+
+
+class Line:
+    """The panel's end of a pseudo-terminal, spoken by hand."""
+
+    def __init__(self) -> None:
+        self.master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        self.port = os.ttyname(self._slave)
+        self.received = b""
+
+    def say(self, frame: str) -> bytes:
+        """Send a frame and return what is answered within 5 s."""
+        os.write(self.master, frame.encode() + b"\x14")
+        answer = b""
+        while not answer and select.select([self.master], [], [], 5)[0]:
+            answer = os.read(self.master, 16)
+        self.received += answer
+        return answer
+
+    def close(self) -> None:
+        os.close(self.master)
+        os.close(self._slave)
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    line = Line()
+    yield line
+    line.close()
+    assert set(line.received) <= {0x06, 0x15}
+
+
+def objects(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
+    out, _ = process.communicate(timeout=20)
+    return [json.loads(text) for text in out.splitlines()]
+
+
+def test_every_given_vector_comes_out_as_one_object_a_line_and_is_acknowledged(line: Line) -> None:
+    process = listen("--kind", "surgard", "--port", line.port, "--set", "bits=7", "--set", "parity=E")
+    assert line.say("1011           @    ") == b"\x06"
+    for vector in VECTORS:
+        assert line.say(vector[1]) == b"\x06"
+    process.send_signal(signal.SIGINT)
+    said = objects(process)
+    assert process.returncode == 0
+    assert [(s["kind"], s["state"], s["zone"], s["partition"], s["user"]) for s in said] == [v[2:7] for v in VECTORS]
+    assert [bytes.fromhex(s["raw"]).decode() for s in said] == [v[1] for v in VECTORS]
+    assert all(list(s)[: len(KEYS)] == KEYS for s in said)
+    assert all(s["panel"] == line.port and s["at"].endswith("Z") and s["flags"] == [] for s in said)
+
+
+def test_an_event_is_printed_before_it_is_acknowledged_and_a_repeat_is_not_printed_again(line: Line) -> None:
+    process = listen("--kind", "surgard", "--port", line.port)
+    assert line.say("5011 181234E11001001") == b"\x06"
+    assert process.stdout is not None
+    assert select.select([process.stdout], [], [], 0)[0]
+    assert line.say("5011 181234E11001001") == b"\x06"
+    assert line.say("5011 181234E1100100") == b"\x15"
+    process.send_signal(signal.SIGINT)
+    assert [s["kind"] for s in objects(process)] == ["fire.alarm", "info.unparsed"]
+
+
+def test_it_ends_after_the_given_seconds_with_status_0(line: Line) -> None:
+    process = listen("--kind", "surgard", "--port", line.port, "--seconds", "0.3")
+    assert objects(process) == []
+    assert process.returncode == 0
+
+
+def test_it_goes_on_when_the_adapter_was_pulled_and_put_back(tmp_path: Path) -> None:
+    panel = VirtualPanel(tmp_path / "panel", heartbeat_s=0.2, repeat_s=0.3).start()
+    process = listen("--kind", "surgard", "--port", str(panel.link))
+    try:
+        assert panel.send("fire", "001").wait(10)
+        panel.unplug()
+        time.sleep(0.5)
+        panel.replug()
+        assert panel.send("fire-restored", "001").wait(10)
+        process.send_signal(signal.SIGINT)
+        assert [s["state"] for s in objects(process)] == ["active", "restored"]
+    finally:
+        process.kill()
+        process.wait(10)
+        panel.stop()
+    assert set(panel.counts.received) <= {0x06, 0x15}
+
+
+def test_it_takes_line_and_driver_from_the_configuration(tmp_path: Path, line: Line) -> None:
+    config = site(tmp_path, panel_table(Path(line.port)))
+    process = listen("--config", str(config.source), "--panel", "security")
+    line.say("5011 181234E11001001")
+    process.send_signal(signal.SIGINT)
+    assert [(s["panel"], s["kind"]) for s in objects(process)] == [("security", "fire.alarm")]
+
+
+def test_without_json_an_event_is_a_readable_line(line: Line) -> None:
+    command = [*EXAMSITE, "panel", "listen", "--kind", "surgard", "--port", line.port, "--seconds", "3"]
+    process = subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE)
+    assert line.say("5011 181234E11001001") == b"\x06"
+    out, _ = process.communicate(timeout=20)
+    assert "fire.alarm" in out
+    assert "zone 001 partition 01" in out
+
+
+def run(*args: str) -> tuple[int, str]:
+    english = {**os.environ, "LC_ALL": "C.UTF-8"}
+    done = subprocess.run([*EXAMSITE, "panel", *args], cwd=ROOT, text=True, capture_output=True, timeout=30, env=english,
+                          check=False)  # fmt: skip
+    return done.returncode, done.stderr
+
+
+def test_a_line_that_does_not_exist_ends_with_status_1_and_a_sentence(tmp_path: Path) -> None:
+    status, said = run("listen", "--kind", "surgard", "--port", str(tmp_path / "none"))
+    assert status == 1
+    assert said == f"The panel cannot be listened to. There is no {tmp_path / 'none'}. Plug the adapter in, or correct the panel's port.\n"  # noqa: E501
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "said"),
+    [
+        (["--kind", "nosuch", "--port", "/dev/null"], 1, "There is: surgard"),
+        (["--kind", "surgard", "--port", "/dev/null", "--set", "speed=1"], 1, "no setting 'speed'"),
+        (["--kind", "surgard", "--port", "/dev/null", "--set", "baud"], 2, "KEY=VALUE"),
+        (["--kind", "surgard"], 2, "--port PATH"),
+        ([], 2, "--panel ID"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_what_would(args: list[str], status: int, said: str) -> None:
+    done, told = run("listen", *args)
+    assert (done, said in told) == (status, True), told
+
+
+def test_kinds_lists_line_and_settings_for_people_and_programs() -> None:
+    shown = CliRunner().invoke(panel_group, ["kinds"])
+    assert shown.exit_code == 0
+    assert "baud = 9600" in shown.output
+    told = json.loads(CliRunner().invoke(panel_group, ["kinds", "--json"]).output)
+    assert [kind["kind"] for kind in told] == ["surgard"]
+    assert told[0]["line"] == {"baud": 9600, "bits": 8, "parity": "N", "stop": 1}
+
+
+def test_the_help_says_that_listening_acknowledges() -> None:
+    shown = CliRunner().invoke(panel_group, ["listen", "--help"])
+    assert "acknowledged to the panel" in " ".join(shown.output.split())
+    assert "Example:" in shown.output
