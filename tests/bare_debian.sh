@@ -13,7 +13,7 @@ Usage: tests/bare_debian.sh SUITE WHO FOLDER [COMMAND...]      (as root; needs d
 
 Example: tests/bare_debian.sh trixie sudo /var/tmp/bare ./install.sh --test -q
 
-The chroot takes over what this machine needs to reach its registries: resolv.conf, pip.conf, its own certificates, and
+The chroot takes over what this machine needs to reach its registries: resolv.conf, hosts, pip.conf, its own certificates, and
 PIP_* and proxy variables. BARE_BINDS names further folders to show there, read-only.
 TEXT
     exit 2
@@ -45,7 +45,7 @@ mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount --rbind /sys "$root/sys"
 mount -t tmpfs tmpfs "$root/run"
-for path in /etc/resolv.conf /etc/pip.conf /etc/ssl/certs/ca-certificates.crt /usr/local/share/ca-certificates; do
+for path in /etc/resolv.conf /etc/hosts /etc/pip.conf /etc/ssl/certs/ca-certificates.crt /usr/local/share/ca-certificates; do
     [[ ! -e $path ]] || cp -aL --parents -- "$path" "$root"
 done
 for path in ${BARE_BINDS:-}; do
