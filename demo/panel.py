@@ -61,6 +61,7 @@ class VirtualPanel:
         self._waiting: deque[tuple[bytes, threading.Event]] = deque()
         self._lock = threading.RLock()
         self._master: int | None = None
+        self._slave: int | None = None
         self._silent_until_mono_s = 0.0
         self._spoke_mono_s = float("-inf")
         self._tries = 0
@@ -98,9 +99,10 @@ class VirtualPanel:
         """Pull the adapter: the name and the device are gone."""
         with self._lock:
             self.link.unlink(missing_ok=True)
-            if self._master is not None:
-                os.close(self._master)
-            self._master = None
+            for end in (self._master, self._slave):
+                if end is not None:
+                    os.close(end)
+            self._master = self._slave = None
 
     def replug(self) -> None:
         """Put the adapter back: the same name, another device."""
@@ -114,8 +116,7 @@ class VirtualPanel:
             fresh.unlink(missing_ok=True)
             fresh.symlink_to(os.ttyname(slave))
             fresh.replace(self.link)
-            os.close(slave)  # the reader's open is then the only one, as with a real device
-            self._master = master
+            self._master, self._slave = master, slave  # kept open: an answer of a reader that died is still heard
             self._wanted = None
 
     def _run(self) -> None:
@@ -129,7 +130,7 @@ class VirtualPanel:
             self._ending.wait(0.02)
 
     def _hear(self, master: int, silent: bool) -> None:
-        with contextlib.suppress(OSError):  # EIO: nobody has the line open; EBADF: just unplugged
+        with contextlib.suppress(OSError):  # just unplugged
             while select.select([master], [], [], 0)[0]:
                 data = os.read(master, 256)
                 if not silent:

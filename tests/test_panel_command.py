@@ -139,8 +139,9 @@ def test_without_json_an_event_is_a_readable_line(line: Line) -> None:
 
 def run(*args: str) -> tuple[int, str]:
     english = {**os.environ, "LC_ALL": "C.UTF-8"}
-    done = subprocess.run([*EXAMSITE, "panel", *args], cwd=ROOT, text=True, capture_output=True, timeout=30, env=english,
-                          check=False)  # fmt: skip
+    done = subprocess.run(
+        [*EXAMSITE, "panel", *args], cwd=ROOT, env=english, text=True, capture_output=True, timeout=30, check=False
+    )
     return done.returncode, done.stderr
 
 

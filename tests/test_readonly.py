@@ -1,4 +1,4 @@
-"""Panels are read only: what a driver answers lies in its own allow-list, whatever it hears, and the port holds it there.
+"""Panels are read only: whatever a driver hears, its answers lie in its own allow-list, and the port holds it there.
 
 The other proof is in every test with a line: their panels record each byte they receive and compare it at the end.
 """

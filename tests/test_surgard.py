@@ -16,7 +16,7 @@ from drivers.types import Frame, Line, PanelEvent
 
 DC4 = b"\x14"
 LONG = os.environ.get("EXAMSITE_LONG") == "1"
-RANDOM_BYTES = 100_000_000 if LONG else 1_000_000
+RANDOM_BYTES = 1_000_000_000 if LONG else 10_000_000
 
 
 def only(text: str, **settings: str) -> Frame:

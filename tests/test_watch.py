@@ -126,7 +126,7 @@ def test_killed_between_disk_and_acknowledgement_nothing_is_lost_and_nothing_com
     acknowledged = panel.send("fire", "001")
     assert first.wait(20) == -signal.SIGKILL
     assert place.events() == [("110", "active", "001")]  # on disk
-    assert not acknowledged.is_set()  # and not acknowledged
+    assert not acknowledged.wait(REPEAT_S)  # and not acknowledged
     second = place.process()
     assert acknowledged.wait(10)
     second.terminate()
