@@ -6,6 +6,7 @@ joins. Time stamps come from when the frame was made: a silence leaves a hole in
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from dataclasses import dataclass, field
@@ -225,7 +226,14 @@ class Server:
 
 
 def _close_in(context: Any, client: Any) -> None:
-    """Close a client in its own thread: closing it from another one corrupts the server's memory."""
+    """Hang up on a client at once, and have it closed in its own thread.
+
+    That thread may still be waiting for a DESCRIBE's first frame; closing from another corrupts the server's memory.
+    """
+    connection = client.get_connection()
+    if connection is not None:
+        with contextlib.suppress(GLib.Error):  # it hung up first
+            connection.get_read_socket().shutdown(True, True)
 
     def close(*_nothing: object) -> bool:
         client.close()

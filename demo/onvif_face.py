@@ -64,7 +64,8 @@ class Face:
         self.endpoint = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, 'examsite:' + subject.config.serial)}"
 
     def start(self) -> None:
-        threading.Thread(target=self._http.serve_forever, name=f"onvif-{self.subject.config.id}", daemon=True).start()
+        name = f"onvif-{self.subject.config.id}"
+        threading.Thread(target=self._http.serve_forever, args=(0.1,), name=name, daemon=True).start()
 
     def stop(self) -> None:
         self._http.shutdown()

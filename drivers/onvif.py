@@ -114,7 +114,7 @@ class Camera:
         """Read the camera whole. What it cannot do is left out and said in `faults`; CameraError if it says nothing."""
         with self._lock:
             self.faults = []
-            offset_s = self._try("its clock", self.offset_s, None, vital=True)
+            offset_s = self._try("The clock", self.offset_s, None, vital=True)
             device = self._ask(DEVICE, "GetDeviceInformation")
             services = self.services()
             profiles = self.profiles()
@@ -128,7 +128,7 @@ class Camera:
                 services=tuple(services),
                 profiles=profiles,
                 presets=self._presets(profiles) if PTZ in services else (),
-                events=self._try("its events", self._events, ()) if EVENTS in services else (),
+                events=self._try("Event topics", self._events, ()) if EVENTS in services else (),
                 relays=self._tokens(DEVICE, "GetRelayOutputs", "RelayOutputs"),
                 recordings=self._recordings() if RECORDING in services else (),
                 faults=tuple(self.faults),
@@ -156,9 +156,10 @@ class Camera:
             for service in (MEDIA2, MEDIA1):
                 if service in self.services():
                     read = functools.partial(self._profiles, service)
-                    found = self._try(f"its profiles ({_short(service)})", read, nothing)
+                    found = self._try(f"Profiles ({_short(service)})", read, nothing)
                     if found:
                         return found
+            self._note("The camera lists no profile with a picture.")
             return nothing
 
     def snapshot(self) -> bytes:
@@ -204,7 +205,7 @@ class Camera:
                 reply.text(reply.first(p, "Name")) or p.get("token", "") for p in reply.every(answer, "Preset")
             )
 
-        return self._try("its presets", read, ())
+        return self._try("Presets", read, ())
 
     def _events(self) -> tuple[str, ...]:
         return reply.topics_of(self._ask(EVENTS, "GetEventProperties"))
@@ -214,7 +215,7 @@ class Camera:
             answer = self._ask(RECORDING, "GetRecordings")
             return tuple(reply.text(item) for item in reply.every(answer, "RecordingToken"))
 
-        return self._try("its recordings", read, ())
+        return self._try("Recordings", read, ())
 
     def _tokens(self, service: str, operation: str, name: str) -> tuple[str, ...]:
         """Tokens of what a service lists; nothing, and no fault, when the camera has no such thing."""
@@ -235,26 +236,30 @@ class Camera:
         except CameraError as error:
             if error.permanent or (vital and error.reason in ("unreachable", "silent")):
                 raise
-            self._note(f"The camera did not tell {what}. {error}")
+            self._note(f"{what} could not be read. {error}")
             return otherwise
 
     def _ask(self, service: str, operation: str, **arguments: Any) -> Any:
         """One operation of one service; on a port that is closed the advertised one is tried (onvif.md, row 11)."""
         if not self._clock_read and operation != "GetSystemDateAndTime":
-            self._try("its clock", self.offset_s, None, vital=True)
+            self._try("The clock", self.offset_s, None, vital=True)
         action, write = self._message(service, operation, arguments)
+        wanted = f"{operation}Response"
         url = self.url if service == DEVICE else self._address(service)
         try:
-            return self._line.ask(url, action, write)
+            answer = self._line.ask(url, action, write, wanted)
         except CameraError as error:
-            if self._signed_with_an_old_clock(error):
-                return self._line.ask(url, action, write)
             advertised = reply.as_advertised((self._services or {}).get(service, url), self.url)
-            if error.reason not in ("unreachable", "foreign") or service == DEVICE or advertised == url:
+            if self._signed_with_an_old_clock(error):
+                answer = self._line.ask(url, action, write, wanted)
+            elif error.reason in ("unreachable", "foreign") and service != DEVICE and advertised != url:
+                answer = self._line.ask(advertised, action, write, wanted)
+                self._elsewhere[service] = advertised
+            else:
                 raise
-            answer = self._line.ask(advertised, action, write)
-            self._elsewhere[service] = advertised
-            return answer
+        if reply.local(answer) != wanted:
+            self._note(f"Asked {operation}, the camera answered {reply.local(answer)}; what fits was read.")
+        return answer
 
     def _address(self, service: str) -> str:
         known = self._elsewhere.get(service) or self.services().get(service)
@@ -267,7 +272,7 @@ class Camera:
         before_s = self._clock_shift_s
         if self._line.auth != "wsse" or error.subcode != "NotAuthorized" or error.permanent or before_s is None:
             return False
-        self._try("its clock", self.offset_s, None)
+        self._try("The clock", self.offset_s, None)
         return self._clock_shift_s is not None and abs(self._clock_shift_s - before_s) > CLOCK_STEP_S
 
     def _message(self, service: str, operation: str, arguments: dict[str, Any]) -> tuple[str, Callable[[bool], bytes]]:

@@ -37,8 +37,8 @@ class Line:
     def close(self) -> None:
         self._session.close()
 
-    def ask(self, url: str, action: str, write: Callable[[bool], bytes]) -> Any:
-        """Post a SOAP request; returns the first element of the answer's body.
+    def ask(self, url: str, action: str, write: Callable[[bool], bytes], wanted: str = "") -> Any:
+        """Post a SOAP request; returns the first element of the answer's body, the `wanted` one if there are several.
 
         `write(signed)` writes the envelope, with a fresh WS-UsernameToken when signed.
         """
@@ -47,7 +47,7 @@ class Line:
             status, got, body = self._fetch("POST", url, headers, write(False), None)
             challenge = got.get("WWW-Authenticate", "")
             if status != 401 and not _refuses(body, status):
-                return parse(body, status)
+                return parse(body, status, wanted)
             self._may_sign_in()
             self.auth = "digest" if "digest" in challenge.lower() else "wsse"
         self._may_sign_in()
@@ -57,7 +57,7 @@ class Line:
         if status == 401 or _refuses(body, status):
             raise self._refuse()
         self._accepted = True
-        return parse(body, status)
+        return parse(body, status, wanted)
 
     def get(self, url: str) -> bytes:
         """Fetch a picture; signs in by Digest or Basic when it is asked for."""

@@ -39,18 +39,15 @@ class CameraError(DriverError):
         self.reason, self.permanent, self.subcode = reason, permanent, subcode
 
 
-def parse(body: bytes, status: int) -> Any:
+def parse(body: bytes, status: int, wanted: str = "") -> Any:
     """The first element inside the SOAP body; CameraError for a fault or for something that is not SOAP.
 
     Undeclared prefixes and stray bytes are survived (onvif.md, rows 20 and section 3's last paragraph); entities are
-    never resolved and nothing is fetched.
+    never resolved and nothing is fetched. Of several documents sent in one answer the `wanted` one is taken.
     """
-    parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, huge_tree=False)
-    try:
-        root = etree.fromstring(body.strip(b"\x00 \t\r\n\xef\xbb\xbf"), parser) if body.strip() else None
-    except etree.XMLSyntaxError:  # nothing that even recovery could read
-        root = None
-    inside = first(root, "Body") if root is not None and local(root) == "Envelope" else None
+    bodies = [inside for document in _documents(body) if (inside := _body_of(document)) is not None]
+    bodies.sort(key=lambda inside: not wanted or not any(local(child) == wanted for child in inside))
+    inside = bodies[0] if bodies else None
     if inside is None:
         raise CameraError("foreign", f"The device answers, but not in ONVIF (HTTP {status}).")
     for child in inside:
@@ -60,6 +57,20 @@ def parse(body: bytes, status: int) -> Any:
             raise _fault(child)
         return child
     raise CameraError("broken", f"The camera's answer is empty (HTTP {status}).")
+
+
+def _documents(body: bytes) -> list[bytes]:
+    pieces = body.split(b"<?xml")
+    return [b"<?xml" + piece for piece in pieces[1:]] if len(pieces) > 1 else pieces
+
+
+def _body_of(document: bytes) -> Any:
+    parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, huge_tree=False)
+    try:
+        root = etree.fromstring(document.strip(b"\x00 \t\r\n\xef\xbb\xbf"), parser)
+    except etree.XMLSyntaxError:  # nothing that even recovery could read
+        return None
+    return first(root, "Body") if root is not None and local(root) == "Envelope" else None
 
 
 def _fault(fault: Any) -> CameraError:
