@@ -27,7 +27,12 @@ from bench.site import write_site
 from demo.cameras_process import CamerasProcess
 
 SEGMENT_S = 15.0
-BARE_OPTIONS = ["-map", "0:v:0", "-c:v", "copy", "-f", "segment", "-segment_time", "15", "-segment_atclocktime", "1", "-reset_timestamps", "1", "-strftime", "1", "-segment_format", "mp4", "-segment_format_options", "movflags=+frag_keyframe+empty_moov+default_base_moof:frag_duration=1000000:flush_packets=1"]
+MOVFLAGS = "+frag_keyframe+empty_moov+default_base_moof"
+BARE_OPTIONS = [
+    *("-map", "0:v:0", "-c:v", "copy", "-f", "segment", "-segment_time", "15", "-segment_atclocktime", "1"),
+    *("-reset_timestamps", "1", "-strftime", "1", "-segment_format", "mp4"),
+    *("-segment_format_options", f"movflags={MOVFLAGS}:frag_duration=1000000:flush_packets=1"),
+]
 
 
 def bare(url: str, folder: Path) -> subprocess.Popen[bytes]:
@@ -88,8 +93,9 @@ def measure(root: Path, site: Path, process: CamerasProcess, seconds: float) -> 
             f"ratio {ours_s / bare_s:.2f}   (of ours, outside ffmpeg: {own_s * per_hour:.1f})"
         )
         memory, bare_memory = sum(map(pss_bytes, pids)), sum(pss_bytes(p.pid) for p in bares)
+        share = len(bares) * 1e6
         print(
-            f"memory, MB per camera    ours {memory / len(bares) / 1e6:6.1f}   bare {bare_memory / len(bares) / 1e6:6.1f}   "
+            f"memory, MB per camera    ours {memory / share:6.1f}   bare {bare_memory / share:6.1f}   "
             f"ratio {memory / bare_memory:.2f}   (recorder process alone: {pss_bytes(ours.pid) / 1e6:.0f} MB)"
         )
         print(f"segments adopted         {len(archive.segments(db))}")

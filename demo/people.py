@@ -64,7 +64,10 @@ class Hands:
             journal.review(self._db, self._clock, entry, self._people[Role.HEAD], "accepted", "Видел запись, согласна")
 
     def _unexplained(self) -> list[int]:
-        return [e.seq for e in journal.waiting(self._db) if not journal.answers(self._db, e.seq)]
+        return [entry.seq for entry in journal.waiting(self._db) if not self._explained(entry.seq)]
+
+    def _explained(self, seq: int) -> bool:
+        return any(answer.kind == "journal.explained" for answer in journal.answers(self._db, seq))
 
     def ask_export(self, exam: str) -> int:
         """The exporter asks for the corridor and entrance recordings."""
