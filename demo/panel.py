@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 ACK, NAK, DC4 = 0x06, 0x15, b"\x14"
+LOOK_S = 0.02  # how soon a command is acted on; bytes from us are heard at once
 REPEATS = 3  # then the event waits for the next acknowledged heartbeat
 HEARTBEAT = b"1011           @    "
 
@@ -52,7 +53,8 @@ def event_frame(name: str, zone: str = "001", account: str = "1234", group: str 
 
 
 class VirtualPanel:
-    """The panel, on a thread of its own between `start` and `stop`. Safe to command from other threads."""
+    """The panel, on a thread of its own between `start` and `stop`. Safe to command from other threads: `_lock` guards
+    everything the thread also touches, above all the descriptor, whose number is somebody else's once it is closed."""
 
     def __init__(self, link: Path, heartbeat_s: float = 30.0, repeat_s: float = 4.0) -> None:
         self.link = link
@@ -122,32 +124,38 @@ class VirtualPanel:
     def _run(self) -> None:
         while not self._ending.is_set():
             with self._lock:
-                master, silent = self._master, time.monotonic() < self._silent_until_mono_s
-            if master is not None:
-                self._hear(master, silent)
+                master = self._master
+                silent = time.monotonic() < self._silent_until_mono_s
+                self._hear(silent)
                 if not silent:
                     self._speak()
-            self._ending.wait(0.02)
+            self._await_bytes(master)
 
-    def _hear(self, master: int, silent: bool) -> None:
+    def _await_bytes(self, master: int | None) -> None:
+        if master is None:
+            self._ending.wait(LOOK_S)
+            return
         with contextlib.suppress(OSError):  # just unplugged
-            while select.select([master], [], [], 0)[0]:
-                data = os.read(master, 256)
+            select.select([master], [], [], LOOK_S)
+
+    def _hear(self, silent: bool) -> None:
+        with contextlib.suppress(BlockingIOError):  # nothing said
+            while self._master is not None:
+                data = os.read(self._master, 256)
                 if not silent:
                     self._answered(data)
 
     def _answered(self, data: bytes) -> None:
-        with self._lock:
-            self.counts.received += data
-            for byte in data:
-                if byte == ACK:
-                    self.counts.acks += 1
-                    self._acknowledged()
-                elif byte == NAK:
-                    self.counts.naks += 1
-                    self._spoke_mono_s = float("-inf")  # at once again
-                else:
-                    self.counts.strange += 1
+        self.counts.received += data
+        for byte in data:
+            if byte == ACK:
+                self.counts.acks += 1
+                self._acknowledged()
+            elif byte == NAK:
+                self.counts.naks += 1
+                self._spoke_mono_s = float("-inf")  # at once again
+            else:
+                self.counts.strange += 1
 
     def _acknowledged(self) -> None:
         answered, self._wanted, self._tries = self._wanted, None, 0
@@ -155,22 +163,21 @@ class VirtualPanel:
             self._waiting.popleft()[1].set()
 
     def _speak(self) -> None:
-        with self._lock:
-            quiet_s = time.monotonic() - self._spoke_mono_s
-            if self._wanted is not None and quiet_s < self._repeat_s:
-                return
-            if self._waiting and self._tries <= REPEATS:
-                self._tries += 1
-                self.counts.repeats += self._tries > 1
-                self._say(self._waiting[0][0])
-            elif quiet_s >= self._heartbeat_s:
-                self.counts.heartbeats += 1
-                self._say(HEARTBEAT)
+        quiet_s = time.monotonic() - self._spoke_mono_s
+        if self._wanted is not None and quiet_s < self._repeat_s:
+            return
+        if self._waiting and self._tries <= REPEATS:
+            self._tries += 1
+            self.counts.repeats += self._tries > 1
+            self._say(self._waiting[0][0])
+        elif quiet_s >= self._heartbeat_s:
+            self.counts.heartbeats += 1
+            self._say(HEARTBEAT)
 
     def _say(self, frame: bytes) -> None:
         self._wanted, self._spoke_mono_s = frame, time.monotonic()
         self.counts.sent += 1
-        with contextlib.suppress(OSError):  # a full line nobody reads: lost, as on a wire
+        with contextlib.suppress(BlockingIOError):  # a full line nobody reads: lost, as on a wire
             if self._master is not None:
                 os.write(self._master, frame + DC4)
 
