@@ -8,13 +8,14 @@ Usage: tests/bare_debian.sh SUITE WHO FOLDER [COMMAND...]      (as root; needs d
   SUITE     bookworm or trixie
   WHO       root, sudo (an ordinary user with sudo) or user (one without)
   FOLDER    where the bare systems are kept; made on first use, never written to again: each run has its own layer
-            on top, FOLDER/SUITE.WHO, which stays for a look afterwards and is removed by the next run
+            on top, FOLDER/SUITE-ARCH.WHO, which stays for a look afterwards and is removed by the next run
   COMMAND   run in a fresh clone of what is committed here; the two commands of the README if left out
 
 Example: tests/bare_debian.sh trixie sudo /var/tmp/bare ./install.sh --test -q
 
-The chroot takes over what this machine needs to reach its registries: resolv.conf, hosts, pip.conf, its own certificates, and
-PIP_* and proxy variables. BARE_BINDS names further folders to show there, read-only.
+The chroot takes over what this machine needs to reach its registries: resolv.conf, hosts, pip.conf, its own certificates,
+and PIP_* and proxy variables. BARE_BINDS names further folders to show there, read-only. BARE_ARCH=arm64 tries the other
+architecture, where the kernel runs its programs (qemu-user-static); slow, and good enough to see that all installs.
 TEXT
     exit 2
 }
@@ -27,9 +28,10 @@ case $who in root | sudo | user) ;; *) usage ;; esac
 (($#)) || set -- sh -c './install.sh --demo --exit --minutes 3 && ./install.sh --test && ./install.sh --test --version'
 
 checkout=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
-bare=$folder/$suite layer=$folder/$suite.$who
+arch=${BARE_ARCH:-$(dpkg --print-architecture)}
+bare=$folder/$suite-$arch layer=$folder/$suite-$arch.$who
 if [[ ! -e $bare/.complete ]]; then
-    debootstrap --variant=minbase --include=git,ca-certificates "$suite" "$bare" http://deb.debian.org/debian
+    debootstrap --arch="$arch" --variant=minbase --include=git,ca-certificates "$suite" "$bare" http://deb.debian.org/debian
     touch "$bare/.complete"
 fi
 
@@ -45,7 +47,8 @@ mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount --rbind /sys "$root/sys"
 mount -t tmpfs tmpfs "$root/run"
-for path in /etc/resolv.conf /etc/hosts /etc/pip.conf /etc/ssl/certs/ca-certificates.crt /usr/local/share/ca-certificates; do
+taken_over=(/etc/resolv.conf /etc/hosts /etc/pip.conf /etc/ssl/certs/ca-certificates.crt /usr/local/share/ca-certificates)
+for path in "${taken_over[@]}"; do
     [[ ! -e $path ]] || cp -aL --parents -- "$path" "$root"
 done
 for path in ${BARE_BINDS:-}; do
@@ -61,7 +64,8 @@ home=/root
 if [[ $who != root ]]; then
     home=/home/newcomer
     if [[ $who == sudo ]]; then
-        chroot "$root" "${run[@]}" sh -c 'apt-get update -qq && apt-get install -qq -y --no-install-recommends sudo' >/dev/null
+        chroot "$root" "${run[@]}" apt-get update -qq
+        chroot "$root" "${run[@]}" apt-get install -qq -y --no-install-recommends sudo >/dev/null
     fi
     chroot "$root" useradd --create-home --shell /bin/bash newcomer
     [[ $who == user ]] || echo 'newcomer ALL=(ALL) NOPASSWD: ALL' >"$root/etc/sudoers.d/newcomer"
