@@ -127,6 +127,7 @@ create table segment (
   video      text not null,                                  -- h264, hevc
   audio      text,                                           -- aac or null
   repaired   integer not null default 0 check (repaired in (0, 1)),   -- 1: cut back to its last whole fragment after a crash
+  holes      text not null default '[]' check (json_valid(holes)),   -- [from, to] inside the file without a frame
   held       integer not null default 1 check (held in (0, 1)),       -- 1: retention may not touch it
   check (ends_at > starts_at)
 ) strict;
@@ -140,6 +141,7 @@ create table outage (
   ended_at text check (ended_at like '%Z'),
   cause    text not null                                     -- docs/recording.md lists the causes
 ) strict;
+create index outage_time on outage (camera, began_at);
 create table gap (
   exam      text not null,
   camera    text not null,

@@ -1,7 +1,7 @@
-"""One ffmpeg that records one camera: argv (ffmpeg-python) in; finished files, frame counts and the cause of its end out.
+"""One ffmpeg that records one camera: argv (ffmpeg-python) in; finished files, frames and the cause of its end out.
 
-The command line carries no address: a camera's password would stand in /proc/PID/cmdline for every process of the box to
-read. ffmpeg gets the address on its standard input instead, as a one-line ffconcat script. docs/recording.md, "The command".
+The command line carries no address: a camera's password would stand in /proc/PID/cmdline for every process of the box
+to read. ffmpeg gets the address on its standard input instead, as an ffconcat script (docs/recording.md, "The command").
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ import ffmpeg
 
 from drivers.types import DriverError
 
-IO_TIMEOUT_S = 5  # ffmpeg's own; fires after once to twice this and not at all while RTCP goes on: only the second watch
+# ffmpeg's own time limit: it fires after once to twice this, and not at all while RTCP goes on. Only the second watch.
+IO_TIMEOUT_S = 5
 FRAGMENT_S = 1.0  # what ffmpeg holds back before it writes: at most this is lost when the process is killed
 INT_WAIT_S, TERM_WAIT_S = 3.0, 1.0
 MOVFLAGS = (
@@ -77,12 +78,13 @@ class Source:
         options = {
             "rtsp_transport": "tcp",  # UDP would lose packets unseen
             "timeout": str(IO_TIMEOUT_S * 1_000_000),
-            "fpsprobesize": "0",  # else it looks on for 20 frames before it writes any: 2.6 to 3.4 s instead of 0.5 to 1.4
+            "fpsprobesize": "0",  # else it looks at 20 frames before it writes one: 2.6 to 3.4 s instead of 0.5 to 1.4
         }
         if not self.sound:
             options["allowed_media_types"] = "video"
         quoted = url.replace("'", r"'\''")
-        return "".join(["ffconcat version 1.0\n", f"file '{quoted}'\n", *(f"option {k} {v}\n" for k, v in options.items())])
+        lines = ["ffconcat version 1.0", f"file '{quoted}'", *(f"option {name} {value}" for name, value in options.items())]
+        return "\n".join(lines) + "\n"
 
     def scrub(self, text: str) -> str:
         """Take the password out of something ffmpeg said."""
@@ -189,9 +191,9 @@ def trouble(source: Source, said: list[str], otherwise: str) -> StreamError:
 
 
 def address(url: str) -> tuple[str, int]:
-    """Host and port of a stream's address."""
+    """Host and port of a stream's address, or of the camera's device service."""
     parts = urlsplit(url)
-    return parts.hostname or "", parts.port or (322 if parts.scheme == "rtsps" else 554)
+    return parts.hostname or "", parts.port or {"rtsps": 322, "http": 80, "https": 443}.get(parts.scheme, 554)
 
 
 def _environment() -> dict[str, str]:
@@ -216,11 +218,11 @@ class Run:
             )  # fmt: skip
         finally:
             os.close(list_write)
-        assert self.process.stdin and self.process.stdout and self.process.stderr
+        assert self.process.stdin and self.process.stdout and self.process.stderr  # noqa: S101 - for the type checker
         with contextlib.suppress(BrokenPipeError):  # it is gone already: read() will say so
             self.process.stdin.write(source.script().encode())
             self.process.stdin.close()
-        self._list, self._list_fd = open(list_read, "rb", buffering=0), list_read  # noqa: SIM115 - closed in close()
+        self._list, self._list_fd = os.fdopen(list_read, "rb", 0), list_read
         self._progress_fd, self._error_fd = self.process.stdout.fileno(), self.process.stderr.fileno()
         self._selector = selectors.DefaultSelector()
         for handle in (self._list_fd, self._progress_fd, self._error_fd):
@@ -299,7 +301,7 @@ class Run:
         self.process.wait()
         self._selector.close()
         self._list.close()
-        assert self.process.stdout and self.process.stderr
+        assert self.process.stdout and self.process.stderr  # noqa: S101 - for the type checker
         self.process.stdout.close()
         self.process.stderr.close()
 

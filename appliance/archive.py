@@ -1,0 +1,273 @@
+"""The archive: finished recordings, each with its size and SHA-256. Adopts, finds, seals, verifies.
+
+I1: every segment row has its file, of that size and SHA-256. I2: a file under archive/ has a row; a file in incoming/ is
+younger than two segments or being adopted. What a crash left behind is picked up by `leftovers`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import rfc8785
+
+from appliance import coverage, exams, journal, store
+from appliance.clock import Clock, SystemClock, iso, parse
+from appliance.config import Config
+from appliance.exams import Exam
+from appliance.model import N_, Actor, ApplianceError, Message, message
+from appliance.store import Database
+from drivers.fmp4 import Facts
+
+LABEL = "%Y%m%dT%H%M%S.%fZ"  # first in an archived file's name: its start, so that a row can be made again from the file
+BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One finished recording of one camera. `path` is below the video folder; `holes` are spans without a frame."""
+
+    id: int
+    camera: str
+    run: str
+    path: str
+    starts_at: datetime
+    ends_at: datetime
+    frames: int
+    size_bytes: int
+    sha256: str
+    video: str
+    audio: str | None
+    repaired: bool
+    held: bool
+    holes: tuple[tuple[datetime, datetime], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """What was sealed. `root` is the SHA-256 over `sealed_list`."""
+
+    segments: int
+    size_bytes: int
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something `verify` found: the file it is about, and the sentence for a person."""
+
+    where: str
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What `verify` read and found."""
+
+    segments: int
+    faults: tuple[Fault, ...]
+
+
+def adopt(
+    db: Database, config: Config, finished: Path, camera: str, facts: Facts, starts_at: datetime, ends_at: datetime,
+    *, repaired: bool = False,
+) -> Segment:  # fmt: skip
+    """Take a finished recording into the archive. Opens its own transaction.
+
+    Order matters (a power cut may fall between any two steps):
+    1. hash it   2. fsync it   3. rename into place   4. fsync the folder   5. insert the row
+    A cut after 3 leaves a file without a row; its name says when it began, and `leftovers` makes the row.
+    """
+    sha256, size = digest(finished)
+    sync(finished)
+    folder = config.archive / starts_at.astimezone(UTC).strftime("%Y-%m-%d") / camera
+    _make_folder(folder, config.video)
+    place = folder / f"{starts_at.astimezone(UTC).strftime(LABEL)}-{finished.name}"
+    if place.exists():  # run ids make this impossible; were it to happen, rename would destroy a recording
+        raise ApplianceError(N_("There is a recording {path} already. Nothing was overwritten."), path=str(place))
+    finished.rename(place)
+    sync(folder)
+    with store.transaction(db):
+        return _insert(db, config, place, camera, facts, starts_at, ends_at, size, sha256, repaired)
+
+
+def readopt(db: Database, config: Config, place: Path, camera: str, facts: Facts) -> Segment:
+    """Make the row of a file that came into archive/ just before a crash. Opens its own transaction."""
+    starts_at = datetime.strptime(place.name.split("-", 1)[0], LABEL).replace(tzinfo=UTC)
+    sha256, size = digest(place)
+    with store.transaction(db):
+        return _insert(db, config, place, camera, facts, starts_at, starts_at + timedelta(seconds=facts.duration_s),
+                       size, sha256, repaired=False)  # fmt: skip
+
+
+def _insert(
+    db: Database, config: Config, place: Path, camera: str, facts: Facts, starts_at: datetime, ends_at: datetime,
+    size: int, sha256: str, repaired: bool,
+) -> Segment:  # fmt: skip
+    holes = [[iso(starts_at + timedelta(seconds=a)), iso(min(starts_at + timedelta(seconds=b), ends_at))]
+             for a, b in facts.holes]  # fmt: skip
+    path = str(place.relative_to(config.video))
+    db.write(
+        "insert into segment (camera, run, path, starts_at, ends_at, frames, size_bytes, sha256, video, audio, repaired, holes)"
+        " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (camera, run_of(place), path, iso(starts_at), iso(ends_at), facts.frames, size, sha256, facts.video, facts.audio,
+         int(repaired), json.dumps(holes)),
+    )  # fmt: skip
+    return _segment(db.rows("select * from segment where path = ?", (path,))[0])
+
+
+def run_of(path: Path) -> str:
+    """The run a file belongs to: `RUN-NUMBER.mp4` while incoming, `START-RUN-NUMBER.mp4` in the archive."""
+    return path.stem.split("-")[-2]
+
+
+def number_of(path: Path) -> int:
+    """The file's number within its run."""
+    return int(path.stem.split("-")[-1])
+
+
+def segments(
+    db: Database, *, camera: str | None = None, since: datetime | None = None, until: datetime | None = None
+) -> list[Segment]:
+    """Recordings that overlap [since, until], by camera and start."""
+    return [_segment(row) for row in db.rows(
+        "select * from segment where camera = coalesce(:camera, camera) and ends_at > :since and starts_at < :until"
+        " order by camera, starts_at, id",
+        {"camera": camera, "since": iso(since) if since else "", "until": iso(until) if until else "9999"},
+    )]  # fmt: skip
+
+
+def last_of_run(db: Database, run: str) -> Segment | None:
+    """The newest recording of a run: the next one of it begins where this ends."""
+    found = db.rows("select * from segment where run = ? order by id desc limit 1", (run,))
+    return _segment(found[0]) if found else None
+
+
+def path(config: Config, segment: Segment) -> Path:
+    """Where a recording's file is."""
+    return config.video / segment.path
+
+
+def seal(db: Database, config: Config, clock: Clock, exam: Exam) -> Seal:
+    """Close an exam's archive: coverage to the end, root over all its recordings, files read-only. Opens transactions.
+
+    Raises ApplianceError while a camera of the exam is still being recorded for it.
+    """
+    for window in exams.windows(config, exam):
+        if _still_open(db, config, window):
+            raise ApplianceError(N_("Camera {camera} is still being recorded for this exam. It is sealed after that."),
+                                 camera=window.camera)  # fmt: skip
+    coverage.update(db, config, clock, exam, exams.span(config, exam)[1])
+    listed = sealed_list(db, config, exam)
+    rows = json.loads(listed)
+    for _, name, _, _ in rows:
+        (config.video / name).chmod(0o444)
+    found = Seal(len(rows), sum(row[2] for row in rows), hashlib.sha256(listed).hexdigest())
+    with store.transaction(db):
+        entry = journal.append(db, clock, "archive.sealed", Actor.service("keeper"), exam=exam.id, segments=found.segments,
+                               size_bytes=found.size_bytes, root=found.root)  # fmt: skip
+        exams.close(db, exam.id, parse(journal.get(db, entry).at))
+    return found
+
+
+def _still_open(db: Database, config: Config, window: exams.Window) -> bool:
+    """Whether a file is still being written that began inside the window."""
+    recording = db.row("select 1 from camera_state where camera = ? and state = 'recording'", (window.camera,))
+    newest = db.value("select max(ends_at) from segment where camera = ?", (window.camera,))
+    return recording is not None and (newest is None or newest < iso(window.ends_at))
+
+
+def sealed_list(db: Database, config: Config, exam: Exam) -> bytes:
+    """RFC 8785 JSON: [camera, path, size, sha256] of every recording that overlaps the exam's windows, by path."""
+    found = {s.path: [s.camera, s.path, s.size_bytes, s.sha256] for window in exams.windows(config, exam)
+             for s in segments(db, camera=window.camera, since=window.starts_at, until=window.ends_at)}  # fmt: skip
+    listed: list[Any] = [found[name] for name in sorted(found)]
+    return rfc8785.dumps(listed)
+
+
+def sealed_root(db: Database, config: Config, exam_id: str) -> str:
+    """The root as it would be now, to compare with the sealed one."""
+    return hashlib.sha256(sealed_list(db, config, exams.get(db, exam_id))).hexdigest()
+
+
+def verify(db: Database, config: Config, clock: Clock | None = None) -> Verified:
+    """Read every recording and compare it with its row (I1), then look for files nobody knows (I2)."""
+    faults: list[Fault] = []
+    known = segments(db)
+    for segment in known:
+        text = _file_fault(path(config, segment), segment)
+        if text:
+            faults.append(Fault(segment.path, message(text, path=segment.path)))
+    rows = {segment.path for segment in known}
+    for found in sorted(set(archived(config)) - rows):
+        faults.append(Fault(found, message(
+            N_("{path} is in the archive without an entry. Restart the recorder: it takes it in."), path=found)))  # fmt: skip
+    oldest = (clock or SystemClock()).now() - timedelta(seconds=2 * config.profile.recording.segment_s)
+    for left in incoming(config):
+        if datetime.fromtimestamp(left.stat().st_mtime, UTC) < oldest:
+            name = str(left.relative_to(config.video))
+            faults.append(Fault(name, message(
+                N_("{path} was never taken into the archive. Restart the recorder: it takes it in."), path=name)))  # fmt: skip
+    return Verified(len(known), tuple(faults))
+
+
+def _file_fault(file: Path, segment: Segment) -> str | None:
+    try:
+        if file.stat().st_size != segment.size_bytes:
+            return N_("{path} has another size than when it was recorded.")
+        if digest(file)[0] != segment.sha256:
+            return N_("{path} was changed: its content is not what was recorded.")
+    except FileNotFoundError:
+        return N_("{path} is missing.")
+    except OSError:
+        return N_("{path} cannot be read from the disk.")
+    return None
+
+
+def archived(config: Config) -> Iterator[str]:
+    """Every file under archive/, below the video folder."""
+    return (str(p.relative_to(config.video)) for p in config.archive.rglob("*") if p.is_file())
+
+
+def incoming(config: Config, camera: str | None = None) -> list[Path]:
+    """Files that are not in the archive yet, oldest number first."""
+    return sorted(config.incoming.glob(f"{camera or '*'}/*.mp4"))
+
+
+def digest(file: Path) -> tuple[str, int]:
+    """SHA-256 and size of a file. In blocks of 1 MiB: hashlib lets other threads run meanwhile."""
+    total, size = hashlib.sha256(), 0
+    with file.open("rb", buffering=0) as opened:
+        while block := opened.read(BLOCK_BYTES):
+            total.update(block)
+            size += len(block)
+    return total.hexdigest(), size
+
+
+def _make_folder(folder: Path, above: Path) -> None:
+    """Make a folder, and sync each one above that has a new name in it."""
+    missing = [p for p in (folder, *folder.parents) if p.is_relative_to(above) and not p.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in missing:
+        sync(made.parent)
+
+
+def sync(target: Path) -> None:
+    """fsync a file or a folder."""
+    handle = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _segment(row: dict[str, Any]) -> Segment:
+    holes = tuple((parse(a), parse(b)) for a, b in json.loads(row["holes"]))
+    return Segment(**{**row, "starts_at": parse(row["starts_at"]), "ends_at": parse(row["ends_at"]),
+                      "repaired": bool(row["repaired"]), "held": bool(row["held"]), "holes": holes})  # fmt: skip

@@ -1,0 +1,147 @@
+"""What a crash or power cut left behind, picked up: open files are cut to their last whole fragment and archived.
+
+Nothing is thrown away: what cannot be read is kept beside under aside/, and the journal names it with its lengths.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from appliance import archive, journal, store
+from appliance.archive import Segment
+from appliance.clock import Clock
+from appliance.config import Config
+from appliance.model import Actor
+from appliance.store import Database
+from drivers import fmp4
+
+log = logging.getLogger(__name__)
+
+FAR = timedelta(seconds=10)  # further from the last write than this: the clock was set, or a hole lies before the file
+
+RECORDER = Actor.service("recorder")
+
+
+def recover(db: Database, config: Config, clock: Clock) -> list[Segment]:
+    """At the recorder's start, before any camera is recorded: take in all that is left."""
+    folders = {p.name for p in [*config.incoming.glob("*/"), *config.archive.glob("*/*/")]}
+    return [segment for camera in sorted(folders) for segment in recover_camera(db, config, clock, camera)]
+
+
+def recover_camera(db: Database, config: Config, clock: Clock, camera: str) -> list[Segment]:
+    """One camera's files in incoming/, and those in archive/ that have no row yet. Not beside another thread of it."""
+    found = pick_up(db, config, clock, camera)
+    rows = {row["path"] for row in db.rows("select path from segment where camera = ?", (camera,))}
+    for path in sorted(config.archive.glob(f"*/{camera}/*")):
+        if str(path.relative_to(config.video)) not in rows:
+            found += _without_row(db, config, path)
+    return found
+
+
+def pick_up(db: Database, config: Config, clock: Clock, camera: str) -> list[Segment]:
+    """Take in what is left of one camera in incoming/. A file that somebody still writes is left to them."""
+    found = []
+    for path in archive.incoming(config, camera):
+        if being_written(path):
+            log.error("%s is still being written by another process and was left alone", path.name)
+            continue
+        try:
+            segment = _adopt(db, config, clock, path, camera)
+        except OSError as fault:  # a full or failing disk: it stays where it is, and is tried again at the next start
+            log.error("%s stays in incoming/: %s", path.name, fault)
+            continue
+        found += [segment] if segment else []
+    return found
+
+
+def being_written(path: Path) -> bool:
+    """Whether any process has the file open for writing: a read lease is refused then (fcntl(2), F_SETLEASE)."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except BlockingIOError:
+        return True
+    except OSError as unsupported:  # not every file system has leases; names never come again, so nothing is at risk
+        log.debug("no lease on %s: %s", path, unsupported)
+    finally:
+        os.close(handle)
+    return False
+
+
+def _adopt(db: Database, config: Config, clock: Clock, path: Path, camera: str) -> Segment | None:
+    written_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    try:
+        facts = fmp4.read(path)
+    except fmp4.Unreadable as fault:
+        _set_aside(db, config, clock, path, camera, str(fault))
+        return None
+    if archive.number_of(path) == 0:
+        facts = facts.without_false_start()
+    starts_at, ends_at = _place(db, path, facts, written_at)
+    torn = facts.whole_bytes < facts.size_bytes
+    if torn:
+        _cut(db, config, clock, path, camera, facts)
+    segment = archive.adopt(db, config, path, camera, facts, starts_at, ends_at, repaired=torn)
+    log.info("took in %s, left open until %s", segment.path, ends_at)
+    return segment
+
+
+def _place(db: Database, path: Path, facts: fmp4.Facts, written_at: datetime) -> tuple[datetime, datetime]:
+    """Where the recording lies: after the one before it of the same run, else up to the last time it was written to."""
+    length = timedelta(seconds=facts.duration_s)
+    before = archive.last_of_run(db, archive.run_of(path))
+    follows = before is not None and archive.number_of(Path(before.path)) == archive.number_of(path) - 1
+    if before is None or not follows or abs(before.ends_at + length - written_at) > FAR:
+        return written_at - length, written_at
+    return before.ends_at, before.ends_at + length
+
+
+def _cut(db: Database, config: Config, clock: Clock, path: Path, camera: str, facts: fmp4.Facts) -> None:
+    """Keep the torn rest beside, then cut the file. The rest is on disk before anything is taken from the original."""
+    rest = _aside(config, camera, path.name + f".from-{facts.whole_bytes}")
+    with path.open("r+b") as file:
+        file.seek(facts.whole_bytes)
+        rest.write_bytes(file.read())
+        for target in (rest, rest.parent):
+            archive.sync(target)
+        file.truncate(facts.whole_bytes)
+        os.fsync(file.fileno())
+    with store.transaction(db):
+        journal.append(db, clock, "segment.repaired", RECORDER, camera=camera, room=_room(config, camera),
+                       path=path.name, was_bytes=facts.size_bytes, kept_bytes=facts.whole_bytes, frames=facts.frames,
+                       rest=str(rest.relative_to(config.video)))  # fmt: skip
+
+
+def _set_aside(db: Database, config: Config, clock: Clock, path: Path, camera: str, why: str) -> None:
+    size = path.stat().st_size
+    kept = _aside(config, camera, path.name + ".unreadable")
+    path.rename(kept)
+    for folder in (kept.parent, path.parent):
+        archive.sync(folder)
+    log.error("%s: kept as %s", why, kept)
+    with store.transaction(db):
+        journal.append(db, clock, "segment.unreadable", RECORDER, camera=camera, room=_room(config, camera),
+                       path=str(kept.relative_to(config.video)), was_bytes=size)  # fmt: skip
+
+
+def _without_row(db: Database, config: Config, path: Path) -> list[Segment]:
+    camera = path.parent.name
+    try:
+        return [archive.readopt(db, config, path, camera, fmp4.read(path))]
+    except (fmp4.Unreadable, ValueError) as fault:  # no video in it, or no recording's name: not ours to judge
+        log.error("%s is in the archive without an entry and is no recording: %s", path, fault)
+        return []
+
+
+def _room(config: Config, camera: str) -> str | None:
+    return next((c.room for c in config.cameras if c.id == camera), None)
+
+
+def _aside(config: Config, camera: str, name: str) -> Path:
+    folder = config.video / "aside" / camera
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / name

@@ -1,0 +1,303 @@
+"""One camera's loop: connect, record, watch what arrives, archive what is finished, back off, come back.
+
+It is judged by frames, never by ffmpeg's exit status, which is 0 after a dead camera. docs/recording.md has the causes.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import secrets
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from appliance import archive, cameras, coverage, journal, leftovers, store
+from appliance.cameras import CameraState
+from appliance.clock import Clock, iso
+from appliance.config import Camera, Config
+from appliance.model import Actor
+from appliance.source import CAUSE_OF, NoSource, SourceFinder
+from appliance.store import Database
+from appliance.syncing import Open, Syncer
+from appliance.timeline import Timeline
+from appliance.wanted import Want
+from drivers import ffmpeg, fmp4
+
+log = logging.getLogger(__name__)
+
+RECORDER = Actor.service("recorder")
+FIRST_FRAME_S = 12.0  # from ffmpeg's start to its first frame; it gives up connecting by itself after 5
+GOOD_RUN_S = 10.0  # a run that recorded this long starts the back-off anew
+# Between tries at a camera that answers but does not send. The first is at once; for the first minute they stay short,
+# because a camera that comes back must be recorded within 3 s; later a fault is not going away by itself.
+PAUSES_S = (0.0, 0.5, 1.0, 2.0, *[2.5] * 20, 15.0)
+SILENT_PAUSE_S = 0.5  # that try has already waited for seconds
+KNOCK_S = 1.0  # while nothing answers at its address: a TCP connection is tried, not ffmpeg
+# A password is tried once. It is tried again when its file changes; without that, inside a required window, after a
+# minute (a camera that is just starting may refuse a good one) and then so rarely that no maker's lock-out counts it.
+REFUSED_PAUSES_S = (60.0, 600.0)
+LOOK_S = 1.0
+DISK_LOOK_S = 5.0
+OWED_EVERY_S = 30.0
+DISK_MARGIN_BYTES = 64_000_000  # above the reserve before recording begins again
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Why a run is over, and how long it had recorded. `cause` None: it was not wanted any more."""
+
+    cause: str | None
+    recorded_s: float = 0.0
+
+
+class CameraLoop:
+    """Records one camera whenever it is wanted. `run` is its thread; `want`, `poke` and `state` are for the others."""
+
+    def __init__(self, config: Config, clock: Clock, camera: Camera, syncer: Syncer) -> None:
+        self.camera = camera
+        self.want: Want | None = None
+        self.poke = threading.Event()  # set after `want` changed, or at the end
+        self.state = CameraState(camera.id, "idle", iso(clock.now()))
+        self.config, self.clock, self._syncer = config, clock, syncer
+        self._source = SourceFinder(camera)
+        self._folder = config.incoming / camera.id
+        self._stop = threading.Event()
+        self._silent_since: datetime | None = None  # of the outage that is in the journal
+        self._began = False  # recording.started is in the journal
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop` (set `poke` as well). Everything this thread starts ends with it."""
+        self._stop = stop
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with closing(store.open(self.config.database)) as db:
+            while not stop.is_set():
+                want = self.want
+                if want is None:
+                    self.poke.wait()
+                    self.poke.clear()
+                else:
+                    self._record(db, want)
+
+    def _record(self, db: Database, want: Want) -> None:
+        """From the first wish to the last: runs and pauses."""
+        self._began, self._silent_since = False, None
+        if coverage.open_outage(db, self.camera.id) is None:  # else the one a dead recorder left goes on
+            with noting(db):
+                coverage.begin_outage(db, self.camera.id, self.clock.now(), "recording starting")
+        self._say("connecting")
+        failures = 0
+        while self.wanted():
+            end = self._one_run(db, want)
+            if end.cause is None:
+                break
+            failures = 0 if end.recorded_s >= GOOD_RUN_S else failures + 1
+            self._interrupted(db, want, end.cause)
+            self._pause(end.cause, failures)
+        self._finish(db, want)
+
+    def _finish(self, db: Database, want: Want) -> None:
+        with noting(db):
+            if self._stop.is_set():
+                if coverage.open_outage(db, self.camera.id) is None:
+                    coverage.begin_outage(db, self.camera.id, self.clock.now(), "recorder stopped")
+            else:
+                coverage.end_outages(db, self.camera.id, self.clock.now())
+                if self._began:
+                    self._note(db, want, "recording.stopped")
+        self._say("stopped" if self._stop.is_set() else "idle")
+
+    def wanted(self) -> bool:
+        """Whether to go on."""
+        return self.want is not None and not self._stop.is_set()
+
+    def _one_run(self, db: Database, want: Want) -> End:
+        """Connect and record until it ends, stalls or is not wanted."""
+        leftovers.pick_up(db, self.config, self.clock, self.camera.id)
+        if self.disk_full(DISK_MARGIN_BYTES if self.state.cause == "disk full" else 0):
+            return End("disk full")
+        try:
+            source, stream = self._source.find()
+        except NoSource as fault:
+            log.warning("%s: %s", self.camera.id, fault)
+            return End(fault.cause)
+        name = f"{self.clock.boot()[:8]}{secrets.token_hex(5)}"  # never the same again, whatever the clock says
+        run = ffmpeg.Run(source, stream, self._folder, name, self.config.profile.recording.segment_s)
+        file = Open(run.open_file(0))
+        watch = _Watch(self, db, want, run, file)
+        self._syncer.add(file)
+        try:
+            return watch.until_over()
+        finally:
+            watch.take(run.stop())
+            self._syncer.remove(file)
+            leftovers.pick_up(db, self.config, self.clock, self.camera.id)
+
+    def first_frame(self, db: Database, want: Want, at: datetime) -> None:
+        """Frames arrive: whatever was wrong is over."""
+        with noting(db):
+            coverage.end_outages(db, self.camera.id, at)
+            if not self._began:
+                self._note(db, want, "recording.started")
+            if self._silent_since is not None:
+                silent_ms = max(0, round((at - self._silent_since).total_seconds() * 1000))
+                self._note(db, want, "camera.returned", silent_ms=silent_ms)
+        self._began, self._silent_since = True, None
+        self._source.works()
+        self._say("recording", since=at)
+
+    def _interrupted(self, db: Database, want: Want, cause: str) -> None:
+        """Write down that recording is interrupted, once for each cause in a row."""
+        began_at = self.state.last_frame_at if self.state.state == "recording" else None
+        since = datetime.fromisoformat(began_at) if began_at else self.clock.now()
+        if coverage.open_outage(db, self.camera.id) != cause:
+            with noting(db):
+                coverage.end_outages(db, self.camera.id, since)
+                coverage.begin_outage(db, self.camera.id, since, cause)
+                if cause == "password refused":
+                    self._note(db, want, "camera.refused")
+                if self._silent_since is None:
+                    self._note(db, want, "camera.silent", code=cause, cause=coverage.cause(cause).as_json())
+                    self._silent_since = since
+        states: dict[str, cameras.State] = {"password refused": "refused", "disk full": "stopped"}
+        self._say(states.get(cause, "reconnecting"), cause)
+
+    def _note(self, db: Database, want: Want, kind: str, **data: Any) -> None:
+        journal.append(db, self.clock, kind, RECORDER, exam=want.window.exam, room=want.window.room,
+                       camera=self.camera.id, **data)  # fmt: skip
+
+    def _pause(self, cause: str, failures: int) -> None:
+        """Wait before the next run, no longer than there is reason to."""
+        if cause == "password refused":
+            known = self._source.password_state()
+            limit_s = REFUSED_PAUSES_S[min(max(failures, 1), len(REFUSED_PAUSES_S)) - 1]
+            self._wait(limit_s, lambda: self._source.password_state() != known)
+        elif cause == "disk full":
+            self._wait(DISK_LOOK_S)
+        elif cause == "camera unreachable":
+            while self.wanted() and not self._source.answers():
+                self._wait(KNOCK_S * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, guards nothing
+        else:
+            pause_s = SILENT_PAUSE_S if cause == "camera silent" else PAUSES_S[min(failures, len(PAUSES_S) - 1)]
+            self._wait(pause_s * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, guards nothing
+
+    def _wait(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
+        until_s = self.clock.mono_s() + seconds
+        while self.wanted() and not enough() and (left_s := until_s - self.clock.mono_s()) > 0:
+            self.poke.wait(min(left_s, LOOK_S))
+            self.poke.clear()
+
+    def disk_full(self, margin_bytes: int = 0) -> bool:
+        """Whether the recording disk is down to its reserve."""
+        free_bytes = shutil.disk_usage(self.config.video).free
+        return free_bytes < self.config.reserve_bytes + margin_bytes
+
+    def heard(self, safe_until: datetime | None) -> None:
+        """A frame has just come; up to `safe_until` everything is on disk."""
+        self.state = replace(self.state, last_frame_at=iso(self.clock.now()),
+                             safe_until_at=iso(safe_until) if safe_until else self.state.safe_until_at)  # fmt: skip
+
+    def began(self, at: datetime) -> None:
+        """The run's first frame is now known exactly."""
+        if self.state.state == "recording":
+            self.state = replace(self.state, since_at=iso(at))
+
+    def _say(self, state: cameras.State, cause: str | None = None, since: datetime | None = None) -> None:
+        if (state, cause) != (self.state.state, self.state.cause):
+            at = iso(since or self.clock.now())
+            self.state = replace(self.state, state=state, cause=cause, since_at=at,
+                                 safe_until_at=at if state == "recording" else self.state.safe_until_at)  # fmt: skip
+
+
+class _Watch:
+    """One run being watched: frames must come, files are archived as they are finished."""
+
+    def __init__(self, loop: CameraLoop, db: Database, want: Want, run: ffmpeg.Run, file: Open) -> None:
+        self._loop, self._db, self._want, self._run, self._file = loop, db, want, run, file
+        self._config, self._clock = loop.config, loop.clock
+        self._timeline = Timeline(loop.clock)
+        self._began_s = self._rose_s = loop.clock.mono_s()
+        self._frames = 0
+        self._disk_seen_s = self._tried_s = self._began_s
+        self._owes = False  # a finished file could not be archived: tried again
+
+    def until_over(self) -> End:
+        """Watch until there is a reason to stop; says which."""
+        while True:
+            news = self._run.read(LOOK_S)
+            now_s = self._clock.mono_s()  # before `take`: what arrives while it archives is read the next time
+            self.take(news)
+            recorded_s = now_s - self._began_s if self._frames else 0.0
+            if not self._loop.wanted():
+                return End(None)
+            if news.ended:
+                fault = self._run.cause()
+                log.warning("%s: %s", self._loop.camera.id, fault)
+                return End(CAUSE_OF[fault.trouble], recorded_s)
+            cause = self._fault(now_s)
+            if cause is not None:
+                return End(cause, recorded_s)
+
+    def _fault(self, now_s: float) -> str | None:
+        limit_s = self._config.profile.recording.stall_s if self._frames else FIRST_FRAME_S
+        if now_s - self._rose_s > limit_s:
+            log.warning("%s: no frame for %.1f s", self._loop.camera.id, now_s - self._rose_s)
+            return "camera silent"
+        if self._file.fault:
+            log.error("%s: the recording cannot be put to disk: %s", self._loop.camera.id, self._file.fault)
+            return "disk error"
+        if now_s - self._disk_seen_s >= DISK_LOOK_S:
+            self._disk_seen_s = now_s
+            if self._loop.disk_full():
+                log.error("the recording disk is full to its reserve; recording waits for space")
+                return "disk full"
+        if self._owes and now_s - self._tried_s >= OWED_EVERY_S:
+            self._tried_s, self._owes = now_s, False
+            leftovers.recover_camera(self._db, self._config, self._clock, self._loop.camera.id)
+        return None
+
+    def take(self, news: ffmpeg.News) -> None:
+        """Note the frames, archive the files."""
+        progress = news.progress
+        if progress is not None and progress.frames > self._frames:  # the value must rise: lines also come in a stall
+            self._timeline.heard(progress.media_s)
+            self._file.media_s = progress.media_s
+            first, self._frames, self._rose_s = self._frames == 0, progress.frames, self._clock.mono_s()
+            if first:
+                self._loop.first_frame(self._db, self._want, self._timeline.at(progress.media_s))
+            self._loop.heard(self._timeline.at(self._file.safe_s) if self._file.safe_s > 0 else None)
+        for finished in news.finished:
+            self._file.path = self._run.open_file(finished.index + 1)
+            self._archive(finished)
+
+    def _archive(self, finished: ffmpeg.Finished) -> None:
+        """Adopt a finished file. When that fails, recording goes on and the file waits in its place."""
+        try:
+            facts = fmp4.read(finished.path)
+            starts_s = finished.starts_s
+            if finished.index == 0:
+                starts_s += facts.false_start_s
+                facts = facts.without_false_start()
+            placed = self._timeline.place(starts_s, facts.duration_s, facts.frame_s)
+            archive.adopt(self._db, self._config, finished.path, self._loop.camera.id, facts, placed.starts_at,
+                          placed.ends_at)  # fmt: skip
+        except (OSError, sqlite3.Error, fmp4.Unreadable) as fault:
+            log.error("%s could not be archived yet: %s", finished.path.name, fault)
+            self._owes = True
+        else:
+            if finished.index == 0:
+                self._loop.began(placed.starts_at)
+
+
+@contextmanager
+def noting(db: Database) -> Generator[None, None, None]:
+    """A transaction whose failure is logged and no more: a full database disk must not end a recording."""
+    try:
+        with store.transaction(db):
+            yield
+    except (sqlite3.Error, OSError) as fault:
+        log.error("could not be written down: %s", fault)

@@ -1,0 +1,94 @@
+"""Where one camera's stream is and what it carries: asked once, asked again when it stops being true."""
+
+from __future__ import annotations
+
+import socket
+
+from appliance.config import Camera
+from appliance.model import ApplianceError
+from drivers import ffmpeg, onvif
+from drivers.types import DriverError
+
+ONVIF_TIMEOUT_S = 5.0
+KNOCK_TIMEOUT_S = 2.0
+FAILURES_TO_ASK_AGAIN = 3  # a camera that was re-addressed or set to another codec has another stream
+
+CAUSE_OF: dict[ffmpeg.Trouble, str] = {
+    "password": "password refused", "no stream": "no stream", "unreachable": "camera unreachable",
+    "silent": "camera silent", "closed": "connection closed", "disk full": "disk full", "disk error": "disk error",
+    "unreadable": "stream unreadable",
+}  # fmt: skip
+ONVIF_CAUSES = {"unreachable": "camera unreachable", "silent": "camera silent", "refused": "password refused"}
+
+
+class NoSource(Exception):
+    """There is no stream to record now. `cause` is one of coverage.CAUSES; the text is for the log."""
+
+    def __init__(self, cause: str, text: str) -> None:
+        self.cause = cause
+        super().__init__(text)
+
+
+class SourceFinder:
+    """One camera's. Belongs to that camera's thread."""
+
+    def __init__(self, camera: Camera) -> None:
+        self._camera = camera
+        self._url = camera.stream
+        self._stream: ffmpeg.Stream | None = None
+        self._failures = 0
+
+    def find(self) -> tuple[ffmpeg.Source, ffmpeg.Stream]:
+        """Where to record from, and what comes. Raises NoSource."""
+        self._failures += 1
+        if self._failures > FAILURES_TO_ASK_AGAIN:
+            self._url, self._stream, self._failures = self._camera.stream, None, 1
+        try:
+            password = self._camera.password()
+        except ApplianceError as fault:
+            raise NoSource("password refused", str(fault)) from fault
+        if self._url is None:
+            self._url = self._ask_address(password)
+        source = ffmpeg.Source(self._url, self._camera.user, password, self._camera.sound)
+        if self._stream is None:
+            try:
+                self._stream = ffmpeg.probe(source)
+            except ffmpeg.StreamError as fault:
+                raise NoSource(CAUSE_OF[fault.trouble], str(fault)) from fault
+        return source, self._stream
+
+    def works(self) -> None:
+        """Frames came: what is known is true."""
+        self._failures = 0
+
+    def _ask_address(self, password: str) -> str:
+        assert self._camera.onvif is not None  # noqa: S101 - config: a camera has a stream or an ONVIF address
+        device = onvif.Camera(self._camera.onvif, self._camera.user, password, timeout_s=ONVIF_TIMEOUT_S)
+        try:
+            found = [profile.stream_uri for profile in device.profiles() if profile.stream_uri]
+        except DriverError as fault:
+            cause = ONVIF_CAUSES.get(getattr(fault, "reason", ""), "no stream")
+            raise NoSource("password refused" if fault.permanent else cause, str(fault)) from fault
+        finally:
+            device.close()
+        if not found:
+            raise NoSource("no stream", "the camera names no stream over ONVIF")
+        return found[0]
+
+    def password_state(self) -> object:
+        """Changes when the camera's password file does."""
+        path = self._camera.password_file
+        try:
+            found = path.stat() if path else None
+        except OSError as gone:
+            return gone.errno
+        return (found.st_mtime_ns, found.st_ino, found.st_size) if found else None
+
+    def answers(self) -> bool:
+        """Whether anything takes a TCP connection at the camera's address. Costs a packet, not a process."""
+        url = self._url or self._camera.onvif or ""
+        try:
+            with socket.create_connection(ffmpeg.address(url), timeout=KNOCK_TIMEOUT_S):
+                return True
+        except OSError:
+            return False

@@ -1,0 +1,93 @@
+"""Puts the open recordings to disk every second: ffmpeg never does, and the kernel waits 20 to 30 s.
+
+One thread for all cameras, apart from the threads that read them: a slow disk makes nobody's stream wait.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from appliance import archive
+from drivers.ffmpeg import FRAGMENT_S
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 1.0
+
+
+@dataclass(slots=True, eq=False)
+class Open:
+    """The file one camera's run is writing. The camera's thread sets `path` and `media_s`, the syncing thread the rest.
+
+    `safe_s`: media time up to which the run is on disk. `fault`: what the disk said when it would not take it.
+    """
+
+    path: Path
+    media_s: float = 0.0
+    safe_s: float = 0.0
+    fault: str = ""
+    _handle: int = -1
+    _synced: Path | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def sync(self) -> None:
+        """fdatasync the file; also the folder when the file is new in it."""
+        with self._lock:
+            # Read before the sync: ffmpeg has written all but the fragment it is still collecting.
+            path, written_s = self.path, self.media_s - FRAGMENT_S
+            try:
+                if path != self._synced:
+                    self._open(path)
+                if self._handle >= 0:
+                    os.fdatasync(self._handle)
+                    self.safe_s = max(self.safe_s, written_s)
+            except OSError as fault:
+                self.fault = fault.strerror or str(fault)
+
+    def _open(self, path: Path) -> None:
+        self._close()
+        try:
+            self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # enough for fdatasync
+        except FileNotFoundError:
+            return  # not begun yet, or just archived (which syncs it)
+        archive.sync(path.parent)
+        self._synced = path
+
+    def close(self) -> None:
+        """Let go of the file. Its last bytes are synced when it is archived."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._handle >= 0:
+            os.close(self._handle)
+        self._handle, self._synced = -1, None
+
+
+class Syncer:
+    """The thread. Cameras come and go with `add` and `remove`."""
+
+    def __init__(self) -> None:
+        self._open: set[Open] = set()
+        self._lock = threading.Lock()
+
+    def add(self, file: Open) -> None:
+        with self._lock:
+            self._open.add(file)
+
+    def remove(self, file: Open) -> None:
+        with self._lock:
+            self._open.discard(file)
+        file.close()
+
+    def run(self, stop: threading.Event) -> None:
+        """Sync everything that is open, every second, until `stop`."""
+        while not stop.wait(EVERY_S):
+            with self._lock:
+                files = list(self._open)
+            for file in files:
+                file.sync()

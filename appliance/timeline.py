@@ -1,0 +1,90 @@
+"""Where a run's media time lies on the box's clock.
+
+Frames arrive late, never early: over all samples the smallest (arrival - media time) is the least delayed one, so that
+is where the run's media time begins (Moonfire NVR's rule). Arrivals are taken on the monotonic clock, which no step
+moves. Consecutive segments of a run share their boundary exactly, to the stored microsecond.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from appliance.clock import Clock
+
+DRIFT = 500e-6  # a camera's crystal and ours may part by this much; the anchor follows no faster
+STEP_S = 0.5  # the wall clock moved against the monotonic one by more: it was set
+JOIN_S = 0.5  # what is nearer to the segment before than this joins it (fmp4.HOLE_S is the same bound inside a file)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A segment's place on the box's clock, UTC."""
+
+    starts_at: datetime
+    ends_at: datetime
+
+
+class Timeline:
+    """One run's. `heard` is fed by its progress, `place` by its finished files in order."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._low_s: float | None = None  # smallest arrival - media time since the last boundary
+        self._anchor_s: float | None = None  # the one in use
+        self._offset_s = self._wall_minus_mono_s()
+        self._end_media_s = 0.0  # where the last placed file ended
+        self._next_at: datetime | None = None  # the same on the clock, as the next file will begin
+
+    def heard(self, media_s: float) -> None:
+        """Media up to `media_s` has just arrived."""
+        delay_s = self._clock.mono_s() - media_s
+        self._low_s = delay_s if self._low_s is None else min(self._low_s, delay_s)
+
+    def at(self, media_s: float) -> datetime:
+        """The box's clock at this media time, by what is known now."""
+        anchor_s = self._anchor_s if self._anchor_s is not None else self._low_s
+        if anchor_s is None:
+            return self._clock.now()
+        return self._wall(media_s + anchor_s, self._wall_minus_mono_s())
+
+    def place(self, starts_s: float, duration_s: float, frame_s: float) -> Placed:
+        """Place the next finished file; `starts_s` in media time.
+
+        A file during which the clock was set lies wholly on the old clock, the next one begins by the new.
+        """
+        anchor_s = self._settle(starts_s + duration_s, duration_s, frame_s)
+        before_s, self._offset_s = self._offset_s, self._wall_minus_mono_s()
+        stepped = abs(self._offset_s - before_s) > STEP_S
+        end_offset_s = before_s if stepped else self._offset_s
+        follows = self._next_at is not None and abs(starts_s - self._end_media_s) <= max(JOIN_S, 3 * frame_s)
+        starts_at = self._next_at if self._next_at and follows else self._wall(starts_s + anchor_s, before_s)
+        self._end_media_s = starts_s + duration_s
+        end_mono_s = self._end_media_s + anchor_s
+        ends_at = max(self._wall(end_mono_s, end_offset_s), starts_at + timedelta(seconds=frame_s))
+        self._next_at = self._wall(end_mono_s, self._offset_s) if stepped else ends_at
+        return Placed(starts_at, ends_at)
+
+    def _settle(self, end_s: float, duration_s: float, frame_s: float) -> float:
+        """The anchor for the file that ends at `end_s`. A sample is the media time at the end of the newest frame, which
+        arrives when it begins: one frame is added back."""
+        low_s, self._low_s = self._low_s, None
+        if self._anchor_s is None:  # a file finished before any progress was heard ended just now
+            self._anchor_s = self._clock.mono_s() - end_s if low_s is None else low_s + frame_s
+        elif low_s is not None:
+            most_s = DRIFT * duration_s
+            self._anchor_s += max(-most_s, min(most_s, low_s + frame_s - self._anchor_s))
+        return self._anchor_s
+
+    @staticmethod
+    def _wall(mono_s: float, offset_s: float) -> datetime:
+        return datetime.fromtimestamp(mono_s + offset_s, UTC)
+
+    def _wall_minus_mono_s(self) -> float:
+        for _ in range(5):  # again when this thread was held up between the two clocks
+            before_s = self._clock.mono_s()
+            wall_s = self._clock.now().timestamp()
+            after_s = self._clock.mono_s()
+            if after_s - before_s < 0.005:
+                break
+        return wall_s - (before_s + after_s) / 2
