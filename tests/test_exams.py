@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
+from click.testing import CliRunner, Result
 
 from appliance import exams, journal, steps, store
 from appliance.clock import FakeClock
+from appliance.commands.exam import exam as exam_command
+from appliance.commands.exam import site_time
 from appliance.config import Config
 from appliance.exams import Exam, Moment
 from appliance.model import ApplianceError
@@ -348,3 +353,38 @@ def test_a_clock_behind_the_last_boot_is_a_step(db: Database, config: Config) ->
     steps.look(db, Rebooted(datetime(1970, 1, 1, tzinfo=UTC), 12.0), last)
     steps.look(db, Rebooted(clock.now() + HOUR, 12.0), last)
     assert len(journal.entries(db, kinds=["clock.stepped"])) == 1
+
+
+def test_exams_are_planned_listed_moved_and_cancelled_at_the_terminal(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    database(config)
+
+    def examsite(*words: str) -> Result:
+        return CliRunner().invoke(exam_command, [*words, "--config", str(config.source)], catch_exceptions=True)
+
+    hours = ["--start", "2090-11-23 10:00", "--end", "2090-11-23 13:30"]
+    assert "UTC+5" in examsite("plan", "russian", "--title", "Русский язык", *hours, "--room", "0001").output
+    (found,) = json.loads(examsite("list", "--json").output)
+    assert (found["starts_at"], found["rooms"]) == ("2090-11-23T05:00:00.000000Z", ["0001"])
+    assert found["phases"][0] == {"kind": "checks", "at": "2090-11-23T03:00:00.000000Z"}
+    assert examsite("move", "russian", "--start", "2090-11-23 11:00", "--end", "2090-11-23 14:30").exit_code == 0
+    assert "11:00:00" in examsite("list").output
+    assert "cancelled" in examsite("cancel", "russian").output
+    again = examsite("cancel", "russian")
+    assert "cancelled" in str(again.exception)
+    over = examsite("plan", "old", "--title", "Old", "--start", "2020-11-23 10:00", "--end", "2020-11-23 13:30")
+    assert "would be over" in str(over.exception)
+
+
+@pytest.mark.parametrize("text", ["2026-03-29 02:30", "2026-10-25 02:30"])
+def test_an_hour_that_summer_time_skips_or_repeats_is_asked_again(text: str) -> None:
+    with pytest.raises(ApplianceError, match="twice or not at all"):
+        site_time(text, ZoneInfo("Europe/Berlin"))
+    assert site_time(f"{text}+02:00", ZoneInfo("Europe/Berlin")).utcoffset() == timedelta(hours=2)
+
+
+def test_what_is_no_time_is_said() -> None:
+    with pytest.raises(ApplianceError, match="is not a time"):
+        site_time("tomorrow", ZoneInfo("Europe/Berlin"))
