@@ -6,6 +6,7 @@ interrupted hand-over goes on where it was; how the bytes reach the medium whole
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
@@ -23,6 +24,7 @@ from appliance.bag import FORMAT, HOW_TO_CHECK, JOURNAL, MANIFEST, PAGE, SEAL, V
 from appliance.clock import Clock, iso, parse
 from appliance.config import Camera, Config
 from appliance.exams import Exam, Window
+from appliance.journal import Entry
 from appliance.model import Message, N_, Person, RoomKind
 from appliance.orders import Order
 from appliance.store import Database
@@ -118,9 +120,7 @@ def contents(db: Database, config: Config, clock: Clock, order: Order, exam: Exa
     if not any(chosen.values()):
         raise ExportError(N_("The archive holds no recordings of these rooms for this exam. Nothing was handed over."))
     pieces = tuple(Piece(_path(s), archive.path(config, s), s.size_bytes, s.sha256) for found in chosen.values() for s in found)
-    extract = journal_extract(db, config, exam)
-    sealed = archive.sealed_list(db, config, exam) if exam.sealed_at else None
-    manifest = _manifest(db, config, order, exam, windows, chosen, extract, sealed is not None)
+    extract, manifest, sealed = _as_of_one_moment(db, config, order, exam, windows, chosen)
     texts = {
         MANIFEST: rfc8785.dumps(manifest),
         JOURNAL: "".join(f"{row}\n" for _, _, row in extract.rows).encode(),
@@ -137,6 +137,23 @@ def contents(db: Database, config: Config, clock: Clock, order: Order, exam: Exa
         "Bag-Software-Agent": f"examsite {software_version()}, bagit-python",
     }
     return Contents(name, pieces, texts, info)
+
+
+def _as_of_one_moment(
+    db: Database, config: Config, order: Order, exam: Exam, windows: list[Window], chosen: dict[str, list[Segment]]
+) -> tuple[Extract, dict[str, Any], bytes | None]:
+    """Extract, manifest and sealed list between which no journal entry was added: gaps, seal and journal agree."""
+    while True:
+        head = journal.head(db)
+        extract = journal_extract(db, config, exam)
+        seal = next((e for e in journal.entries(db, exam=exam.id, kinds=["archive.sealed"])), None)
+        sealed = None if seal is None else verify.sealed_list(db, config, seal)
+        if seal is not None and sealed is None:
+            raise ExportError(N_("The recordings of exam {exam} are not those that were sealed (journal entry {seq}). Nothing was"
+                                 " handed over. Call the administrator."), exam=exam.id, seq=str(seal.seq))  # fmt: skip
+        manifest = _manifest(db, config, order, exam, windows, chosen, extract, seal, sealed)
+        if journal.head(db) == head:
+            return extract, manifest, sealed
 
 
 def _room_kinds(config: Config, order: Order) -> set[RoomKind]:
@@ -166,7 +183,7 @@ def journal_extract(db: Database, config: Config, exam: Exam) -> Extract:
     next_midnight = datetime.combine(day + timedelta(days=1), time(), config.site.zone)
     span = db.row("select min(seq) as first, max(seq) as last from journal where at >= ? and at < ?",
                   (iso(midnight), iso(next_midnight)))  # fmt: skip
-    later = db.value("select max(seq) from journal where exam = ? and kind in ('archive.sealed', 'recording.gap')", (exam.id,))
+    later = db.value("select max(seq) from journal where exam = ? and kind in ('archive.sealed', 'recording.gap', 'recording.found')", (exam.id,))
     if span is None or span["first"] is None:
         span = {"first": later or 1, "last": later or 0}
     last = max(span["last"], later or 0)
@@ -177,9 +194,11 @@ def journal_extract(db: Database, config: Config, exam: Exam) -> Extract:
 
 def _manifest(
     db: Database, config: Config, order: Order, exam: Exam, windows: list[Window], chosen: dict[str, list[Segment]],
-    extract: Extract, sealed: bool,
+    extract: Extract, seal: Entry | None, sealed: bytes | None,
 ) -> dict[str, Any]:  # fmt: skip
-    found = [_camera(db, config, window, chosen[window.camera]) for window in windows]
+    known = None if sealed is None else {path for _, path, _, _ in json.loads(sealed)}
+    found = [_camera(db, config, window, chosen[window.camera], known) for window in windows]
+    entries = [json.loads(row) for _, _, row in extract.rows]
     segments = [segment for camera in found for segment in camera["segments"]]
     gap_ms = sum(_ms(parse(g["ends_at"]) - parse(g["starts_at"])) for camera in found for g in camera["gaps"])
     return {
@@ -188,7 +207,7 @@ def _manifest(
         "site": {"code": config.site.code, "name": _both(config.site.name), "address": config.site.address,
                  "region": config.site.region, "timezone": config.site.timezone},
         "exam": {"id": exam.id, "title": exam.title, "starts_at": iso(exam.starts_at), "ends_at": iso(exam.ends_at),
-                 "revision": exam.revision, "sealed_at": iso(exam.sealed_at) if exam.sealed_at else None},
+                 "revision": exam.revision, "sealed_at": seal.at if seal else None},
         "order": {"number": order.id, "asked": _who(db, config, order.asked_by, order.asked_at),
                   "agreed": _who(db, config, str(order.agreed_by), str(order.agreed_at)),
                   "grounds": str(order.args.get("grounds") or ""), "recipient": str(order.args.get("recipient") or "")},
@@ -199,13 +218,23 @@ def _manifest(
                    "gaps": sum(len(camera["gaps"]) for camera in found), "gap_ms": gap_ms},
         "journal": {"first": extract.first, "last": extract.first + len(extract.rows) - 1, "prev": extract.prev,
                     "hashes": [stated for _, stated, _ in extract.rows]},
-        "box_clock_steps": [seq for seq, _, row in extract.rows if '"kind":"clock.stepped"' in row],
+        "box_clock_steps": [e["seq"] for e in entries if e["kind"] == "clock.stepped"],
         "keep_until": config.profile.retention.until(exam.starts_at.astimezone(config.site.zone).date()).isoformat(),
-        "limits": [Message(text).as_json() for text in (*LIMITS, *(() if sealed else (UNSEALED,)))],
+        "limits": [limit.as_json() for limit in _limits(found, sealed is not None)],
     }  # fmt: skip
 
 
-def _camera(db: Database, config: Config, window: Window, segments: list[Segment]) -> dict[str, Any]:
+def _limits(found: list[dict[str, Any]], sealed: bool) -> Iterable[Message]:
+    """What this package does not prove."""
+    yield from (Message(text) for text in LIMITS)
+    if not sealed:
+        yield Message(UNSEALED)
+    late = sum(segment["after_seal"] for camera in found for segment in camera["segments"])
+    if late:
+        yield Message(verify.AFTER_SEAL, {"recordings": late})
+
+
+def _camera(db: Database, config: Config, window: Window, segments: list[Segment], sealed: set[str] | None) -> dict[str, Any]:
     camera, room = config.camera(window.camera), config.room(window.room)
     gaps = [g for g in coverage.gaps(db, window.exam) if g.camera == camera.id]
     required_ms = _ms(window.ends_at - window.starts_at)
@@ -215,7 +244,9 @@ def _camera(db: Database, config: Config, window: Window, segments: list[Segment
         "required_ms": required_ms, "recorded_ms": required_ms - sum(_ms(g.ends_at - g.starts_at) for g in gaps),
         "segments": [
             {"file": _path(s), "archive_path": s.path, "starts_at": iso(s.starts_at), "ends_at": iso(s.ends_at), "frames": s.frames,
-             "size_bytes": s.size_bytes, "sha256": s.sha256, "video": s.video, "audio": s.audio, "repaired": bool(s.repaired)}
+             "size_bytes": s.size_bytes, "sha256": s.sha256, "video": s.video, "audio": s.audio, "repaired": s.repaired,
+             "after_seal": sealed is not None and s.path not in sealed,
+             "holes": [{"starts_at": iso(a), "ends_at": iso(b)} for a, b in s.holes]}
             for s in segments
         ],
         "gaps": [

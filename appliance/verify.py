@@ -18,7 +18,7 @@ import bagit
 import rfc8785
 from pydantic import BaseModel, ValidationError
 
-from appliance import archive, bag, journal, store
+from appliance import archive, bag, exams, journal, store
 from appliance.bag import HOW_TO_CHECK, JOURNAL, MANIFEST, PAGE, PAYLOAD_LIST, SEAL, TAG_LIST, VIDEO
 from appliance.config import Config
 from appliance.model import ApplianceError, Message, N_, message
@@ -26,6 +26,7 @@ from appliance.store import Database
 from drivers import medium
 
 TAG_FILES = ("bagit.txt", "bag-info.txt", PAYLOAD_LIST, TAG_LIST, PAGE, HOW_TO_CHECK)
+AFTER_SEAL = N_("Recordings taken into the archive after it was sealed: {recordings}. The journal's seal does not cover them.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Report:
     faults: tuple[Fault, ...]
     counts: Mapping[str, int] = field(default_factory=dict)
     number: str = ""
+    remarks: tuple[Message, ...] = ()  # true, no fault, and yet to be known
 
     @property
     def ok(self) -> bool:
@@ -77,11 +79,25 @@ def whole_archive(db: Database, config: Config) -> Report:
     faults = [Fault(fault.where, fault.message) for fault in found.faults]
     seals = journal.entries(db, kinds=["archive.sealed"], limit=100_000)
     for entry in seals:
-        if archive.sealed_root(db, config, str(entry.exam)) != entry.data["root"]:
+        if sealed_list(db, config, entry) is None:
             said = message(N_("The recordings of exam {exam} are not those that were sealed (journal entry {seq})."),
                            exam=entry.exam, seq=str(entry.seq))  # fmt: skip
             faults.append(Fault(f"entry {entry.seq}", said))
     return Report("archive", tuple(faults), {"segments": found.segments, "seals": len(seals)})
+
+
+def sealed_list(db: Database, config: Config, seal: journal.Entry) -> bytes | None:
+    """The bytes a seal's root was computed over (archive.seal), made again from the rows; None when they are others now.
+
+    A recording that a crash had left over is taken in later, also after the seal: its row has a higher number than all sealed
+    ones, so the sealed ones are the first `segments` of them.
+    """
+    exam = exams.get(db, str(seal.exam))
+    found = {s.id: [s.camera, s.path, s.size_bytes, s.sha256] for window in exams.windows(config, exam)
+             for s in archive.segments(db, camera=window.camera, since=window.starts_at, until=window.ends_at)}  # fmt: skip
+    first = [found[number] for number in sorted(found)][: int(seal.data["segments"])]
+    listed = rfc8785.dumps(sorted(first, key=lambda row: str(row[1])))
+    return listed if hashlib.sha256(listed).hexdigest() == seal.data["root"] else None
 
 
 class _Segment(BaseModel):
@@ -89,6 +105,7 @@ class _Segment(BaseModel):
     archive_path: str
     size_bytes: int
     sha256: str
+    after_seal: bool
 
 
 class _Gap(BaseModel):
@@ -168,7 +185,9 @@ def package(folder: Path, tell: Callable[[int], None] = lambda _: None) -> Repor
     number = hashlib.sha256(texts.get(TAG_LIST, b"")).hexdigest()
     counts = {"files": len(found), "bytes": sum(each.size_bytes for each in found.values()),
               "recordings": sum(path.startswith(VIDEO) for path in found)}  # fmt: skip
-    return Report(folder.name, tuple({(f.where, str(f.message)): f for f in faults}.values()), counts, number)
+    late = sum(s.after_seal for camera in manifest.cameras for s in camera.segments) if manifest else 0
+    remarks = (message(AFTER_SEAL, recordings=late),) if late else ()
+    return Report(folder.name, tuple({(f.where, str(f.message)): f for f in faults}.values()), counts, number, remarks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,27 +311,38 @@ def _entries(text: bytes) -> dict[int, dict[str, Any]]:
 
 
 def _gaps(manifest: _Manifest, text: bytes) -> Iterator[Fault]:
-    """Each gap refers to a journal entry about a gap of that camera."""
+    """The manifest's gaps are the journal's, both ways: entries of this exam's cameras that no later entry took back."""
     entries = _entries(text)
-    for camera in manifest.cameras:
-        for gap in camera.gaps:
-            if gap.entry is None:
-                continue
-            entry = entries.get(gap.entry, {})
-            if (entry.get("kind"), entry.get("camera")) != ("recording.gap", camera.id):
-                said = message(N_("The gap of camera {camera} at {from_at} has no journal entry {seq} that speaks of it."),
-                               camera=camera.id, from_at=gap.starts_at, seq=str(gap.entry))  # fmt: skip
-                yield Fault(f"entry {gap.entry}", said)
+    cameras = {camera.id for camera in manifest.cameras}
+    about = {seq: e for seq, e in entries.items() if e.get("kind") in ("recording.gap", "recording.found")
+             and e.get("exam") == manifest.exam.id and e.get("camera") in cameras}  # fmt: skip
+    answered = {ref for e in about.values() for ref in _list(e.get("refs")) if isinstance(ref, int)}
+    standing = {seq: e for seq, e in about.items() if e["kind"] == "recording.gap" and seq not in answered}
+    told = [(camera.id, gap) for camera in manifest.cameras for gap in camera.gaps if gap.entry is not None]
+    for camera, gap in told:
+        entry = standing.get(gap.entry or 0, {})
+        data = entry["data"] if isinstance(entry.get("data"), dict) else {}
+        if (entry.get("camera"), data.get("from_at"), data.get("to_at")) != (camera, gap.starts_at, gap.ends_at):
+            said = message(N_("The gap of camera {camera} at {from_at} has no journal entry {seq} that speaks of it."),
+                           camera=camera, from_at=gap.starts_at, seq=str(gap.entry))  # fmt: skip
+            yield Fault(f"entry {gap.entry}", said)
+    for seq in standing.keys() - {gap.entry for _, gap in told}:
+        said = message(N_("Journal entry {seq} tells of a recording gap that {list} does not name."), seq=str(seq), list=MANIFEST)
+        yield Fault(f"entry {seq}", said)
+
+
+def _list(said: Any) -> list[Any]:
+    return said if isinstance(said, list) else []
 
 
 def _sealed(manifest: _Manifest, text: bytes, seal: bytes | None) -> Iterable[Fault]:
     """The journal's seal was computed over seal.json, and every recording here is in it: video and journal bind each other."""
-    if manifest.exam.sealed_at is None:
+    roots = [e["data"].get("root") for e in _entries(text).values()
+             if e.get("kind") == "archive.sealed" and e.get("exam") == manifest.exam.id and isinstance(e.get("data"), dict)]  # fmt: skip
+    if manifest.exam.sealed_at is None and not roots:
         return [] if seal is None else [_extra(SEAL, MANIFEST)]
     if seal is None:
         return [_missing(SEAL, MANIFEST)]
-    roots = [e["data"].get("root") for e in _entries(text).values()
-             if e.get("kind") == "archive.sealed" and e.get("exam") == manifest.exam.id and isinstance(e.get("data"), dict)]  # fmt: skip
     if hashlib.sha256(seal).hexdigest() not in roots:
         return [Fault(SEAL, message(N_("{file} was changed: the seal in the journal is another one."), file=SEAL))]
     try:
@@ -323,5 +353,5 @@ def _sealed(manifest: _Manifest, text: bytes, seal: bytes | None) -> Iterable[Fa
         Fault(s.file, message(N_("{file} is not among the recordings that were sealed."), file=s.file))
         for camera in manifest.cameras
         for s in camera.segments
-        if (camera.id, s.archive_path, s.size_bytes, s.sha256) not in sealed
+        if not s.after_seal and (camera.id, s.archive_path, s.size_bytes, s.sha256) not in sealed
     ]

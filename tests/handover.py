@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import rfc8785
-
-from appliance import accounts, bag, config, exams, journal, orders, store
+from appliance import accounts, archive, bag, config, coverage, exams, journal, orders, store
 from appliance.bag import Contents, Package, Progress
 from appliance.clock import FakeClock, iso
 from appliance.config import Config
@@ -153,14 +151,12 @@ def site(folder: Path, filmed: Path, *, sealed: bool = True) -> Site:
         for camera, starts in RECORDED.items():
             for start in starts:
                 _row(db, settings, camera, archived / camera / file_name(start), start)
-        began, ended = iso(START + timedelta(seconds=4)), iso(START + timedelta(seconds=6))
-        entry = journal.append(db, clock, "recording.gap", Actor.service("recorder"), exam="math", room="entrance", camera="entrance",
-                               from_at=began, to_at=ended, gap_ms=2000, cause="camera_silent")  # fmt: skip
-        db.write("insert into gap (exam, camera, starts_at, ends_at, cause, entry) values ('math', 'entrance', ?, ?, 'camera_silent', ?)",
-                 (began, ended, entry))  # fmt: skip
+        coverage.begin_outage(db, "entrance", START + timedelta(seconds=4), "camera silent")
+        coverage.end_outages(db, "entrance", START + timedelta(seconds=6))
+    coverage.update(db, settings, clock, exams.get(db, "math"), START + timedelta(seconds=8))
     clock.advance(5)
     if sealed:
-        seal(db, clock)
+        archive.seal(db, settings, clock, exams.get(db, "math"))
     clock.advance(5)
     return Site(settings, db, clock, exporter, guard, stick)
 
@@ -173,16 +169,6 @@ def _row(db: Database, settings: Config, camera: str, path: Path, start: int) ->
          iso(START + timedelta(seconds=start + SEGMENT_S)), path.stat().st_size,
          hashlib.sha256(path.read_bytes()).hexdigest(), "aac" if camera == "entrance" else None),
     )  # fmt: skip
-
-
-def seal(db: Database, clock: FakeClock) -> None:
-    """The archive sealed as the keeper has it sealed."""
-    rows = db.rows("select camera, path, size_bytes, sha256 from segment order by path")
-    root = hashlib.sha256(rfc8785.dumps([list(row.values()) for row in rows])).hexdigest()
-    with store.transaction(db):
-        journal.append(db, clock, "archive.sealed", Actor.service("keeper"), exam="math", segments=len(rows),
-                       size_bytes=sum(row["size_bytes"] for row in rows), root=root)  # fmt: skip
-        exams.close(db, "math", clock.now())
 
 
 def rebag(package: Path) -> None:

@@ -149,6 +149,36 @@ def test_a_package_before_the_seal_says_so(tmp_path: Path, filmed: Path) -> None
     assert verify.package(package.path).ok
 
 
+def late_recording(site: Site) -> str:
+    """A recording taken into the archive after the seal, as when the box came back from a power cut."""
+    row = site.db.row("select * from segment where camera = 'entrance' order by starts_at desc")
+    assert row is not None
+    path = row.pop("path").replace("0a1b2c3d", "late0001")
+    (site.config.video / path).write_bytes((site.config.archive / "2026-11-22/entrance" / handover.file_name(6)).read_bytes())
+    del row["id"]
+    with handover.store.transaction(site.db):
+        site.db["segment"].insert({**row, "path": path})
+    return Path(path).name
+
+
+def test_a_recording_that_came_after_the_seal_leaves_with_a_remark(site: Site) -> None:
+    name = late_recording(site)
+    package = site.package(site.stick)
+    report = verify.package(package.path)
+    assert report.faults == ()
+    assert [remark.text for remark in report.remarks] == [verify.AFTER_SEAL]
+    late = [s["file"] for camera in handover.manifest(package.path)["cameras"] for s in camera["segments"] if s["after_seal"]]
+    assert late == [f"data/video/entrance/{name}"]
+
+
+def test_rows_that_are_not_what_was_sealed_never_leave(site: Site) -> None:
+    with handover.store.transaction(site.db):
+        site.db.write("update segment set sha256 = ? where camera = 'room-0001'", ("0" * 64,))
+    with pytest.raises(ExportError, match="not those that were sealed"):
+        site.package(site.stick)
+    assert list(site.stick.iterdir()) == []
+
+
 def interrupt_at(step: str, files_done: int, how: Callable[[], object]) -> Callable[[Progress], None]:
     """A listener that does something once, when so many files of a step are done."""
     done = []

@@ -179,6 +179,13 @@ def test_a_seal_written_anew_is_not_the_journals(package: Path) -> None:
     assert bag.SEAL in [fault.where for fault in verify.package(package).faults]
 
 
+def test_a_seal_left_out_is_known_to_the_journal(package: Path) -> None:
+    (package / bag.SEAL).unlink()
+    edit_manifest(package, lambda said: said["exam"].__setitem__("sealed_at", None))
+    handover.rebag(package)
+    assert [fault.where for fault in verify.package(package).faults] == [bag.SEAL]
+
+
 def test_a_recording_taken_out_everywhere_but_in_the_list_is_missed(package: Path) -> None:
     gone = next((package / bag.VIDEO).rglob("*.mp4"))
     gone.unlink()
@@ -191,6 +198,13 @@ def test_a_gap_that_the_journal_does_not_know_is_named(package: Path) -> None:
         {**next(c for c in said["cameras"] if c["gaps"])["gaps"][0], "entry": 1}))  # fmt: skip
     handover.rebag(package)
     assert "entry 1" in [fault.where for fault in verify.package(package).faults]
+
+
+def test_a_gap_left_out_is_known_to_the_journal(package: Path) -> None:
+    entry = next(camera for camera in handover.manifest(package)["cameras"] if camera["gaps"])["gaps"][0]["entry"]
+    edit_manifest(package, lambda said: [camera["gaps"].clear() for camera in said["cameras"]])
+    handover.rebag(package)
+    assert f"entry {entry}" in [fault.where for fault in verify.package(package).faults]
 
 
 def test_one_person_is_not_two(package: Path) -> None:

@@ -70,11 +70,14 @@ def _as_json(reports: list[Report]) -> dict[str, object]:
     return {
         "ok": all(report.ok for report in reports), "checked": True,
         "reports": [{"subject": r.subject, "ok": r.ok, **r.counts, "number": r.number,
+                     "remarks": [remark.as_json() for remark in r.remarks],
                      "faults": [{"where": f.where, "message": f.message.as_json()} for f in r.faults]} for r in reports],
     }  # fmt: skip
 
 
 def _print(report: Report, said: Words) -> None:
+    for remark in report.remarks:
+        click.echo(said.say(remark))
     if not report.ok:
         for fault in report.faults:
             click.echo(said.say(fault.message))

@@ -42,8 +42,8 @@ TEXTS = {
     "check_how": N_("In this folder, with any one of these commands. The file how-to-check.txt explains them."),
     "limits": N_("What was not verified"),
     "files": N_("Files"),
-    "from": N_("From"),
-    "to": N_("To"),
+    "from": N_("Begins"),
+    "to": N_("Ends"),
     "frames": N_("Frames"),
     "size": N_("Size"),
     "file": N_("File"),
@@ -205,8 +205,8 @@ def gap_sentence(camera: Mapping[str, Any], gap: Mapping[str, Any]) -> Message:
     args = {"camera": camera["name"], "from_at": gap["starts_at"], "to_at": gap["ends_at"], "gap_ms": length_ms,
             "cause": Message.from_json(gap["cause_said"]), "entry": gap["entry"]}  # fmt: skip
     if gap["entry"] is None:
-        return message(N_("{camera}: gap {from_at}–{to_at}, {gap_ms}. {cause}."), **args)
-    return message(N_("{camera}: gap {from_at}–{to_at}, {gap_ms}. {cause}. Journal entry {entry}."), **args)
+        return message(N_("{camera}: gap {from_at}–{to_at}, {gap_ms}. {cause}"), **args)
+    return message(N_("{camera}: gap {from_at}–{to_at}, {gap_ms}. {cause} Journal entry {entry}."), **args)
 
 
 def _gaps(t: _Voice, cameras: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -222,7 +222,7 @@ def _about(t: _Voice, manifest: Mapping[str, Any]) -> list[tuple[Markup, Markup 
         (N_("Asked for by"), _signed(t, order["asked"])),
         (N_("Agreed by"), _signed(t, order["agreed"])),
         (N_("Grounds"), order["grounds"] or "—"),
-        (N_("For"), order["recipient"] or "—"),
+        (N_("Recipient"), order["recipient"] or "—"),
         (N_("Archive sealed"), t.each(lambda w: w.moment(exam["sealed_at"]) if exam["sealed_at"] else "—")),
         (N_("Keep until"), t.each(lambda w: w.day(manifest["keep_until"]))),
         (N_("Journal"), t.say(N_("entries {first}–{last}"), first=str(manifest["journal"]["first"]),
