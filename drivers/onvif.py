@@ -90,6 +90,7 @@ class Camera:
         self._services: dict[str, str] | None = None
         self._clock_shift_s: float | None = None  # the camera's clock minus CLOCK_MONOTONIC: no step of ours moves it
         self._clock_read = False
+        self._snapshot_uri = ""
         self._elsewhere: dict[str, str] = {}
 
     def close(self) -> None:
@@ -163,14 +164,17 @@ class Camera:
             return nothing
 
     def snapshot(self) -> bytes:
-        """One JPEG as the camera shows it now."""
+        """One JPEG as the camera shows it now. Its address is asked once, and again after it failed."""
         with self._lock:
-            address = next((p.snapshot_uri for p in self.profiles() if p.snapshot_uri), "")
+            address, self._snapshot_uri = self._snapshot_uri, ""
+            if not address:
+                address = next((p.snapshot_uri for p in self.profiles() if p.snapshot_uri), "")
             if not address:
                 raise CameraError("fault", "The camera has no address for snapshots.")
             picture = self._line.get(address)
             if not picture.startswith(b"\xff\xd8"):
                 raise CameraError("broken", "What the camera gives as a snapshot is not a JPEG picture.")
+            self._snapshot_uri = address
             return picture
 
     def _profiles(self, service: str) -> tuple[StreamProfile, ...]:
