@@ -69,6 +69,10 @@ class Face:
 
     def stop(self) -> None:
         self._http.shutdown()
+        self.close()
+
+    def close(self) -> None:
+        """Let the port go; for a face that was not started."""
         self._http.server_close()
 
     def now_s(self) -> float:

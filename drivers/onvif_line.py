@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
 
 from drivers.onvif_reply import CameraError, parse
@@ -96,7 +97,19 @@ class Line:
     def _fetch(
         self, method: str, url: str, headers: dict[str, str], data: bytes | None, auth: AuthBase | None
     ) -> tuple[int, Any, bytes]:
+        """One request within the limits, asked once more when a kept connection turns out to be closed."""
+        try:
+            return self._exchange(method, url, headers, data, auth)
+        except CameraError as error:
+            if not isinstance(error.__cause__, _HungUp):
+                raise
+        return self._exchange(method, url, headers, data, auth)
+
+    def _exchange(
+        self, method: str, url: str, headers: dict[str, str], data: bytes | None, auth: AuthBase | None
+    ) -> tuple[int, Any, bytes]:
         where = urlsplit(url).hostname or url
+        nobody = f"Nothing answers at {where}. Check its power, cable and address."
         try:
             reply = self._session.request(
                 method,
@@ -110,15 +123,17 @@ class Line:
             )
             with reply:
                 return reply.status_code, reply.headers, self._read(reply)
-        except requests.Timeout as error:
-            raise CameraError(
-                "silent", f"The camera at {where} gave no answer within {self._timeout_s:g} s."
-            ) from error
+        except requests.ConnectTimeout as error:
+            raise CameraError("unreachable", nobody) from error
+        except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
+            said = f"The camera at {where} gave no answer within {self._timeout_s:g} s."
+            raise CameraError("silent", said) from error
+        except requests.exceptions.SSLError as error:
+            raise CameraError("broken", f"The camera at {where} shows a certificate nobody vouches for.") from error
         except requests.ConnectionError as error:
-            raise CameraError(
-                "unreachable", f"Nothing answers at {where}. Check its power, cable and address."
-            ) from error
-        except (requests.RequestException, OSError, ValueError) as error:
+            hung_up = bool(error.args) and isinstance(error.args[0], urllib3.exceptions.ProtocolError)
+            raise CameraError("unreachable", nobody) from _HungUp() if hung_up else error
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             kind = type(error).__name__  # the text of some holds the URL, and a URL may hold a password
             raise CameraError("broken", f"The camera at {where} answers nonsense ({kind}).") from error
 
@@ -133,6 +148,10 @@ class Line:
             if time.monotonic() > until_s:
                 raise requests.Timeout
         return held
+
+
+class _HungUp(Exception):
+    """The connection was closed before an answer: a kept one that the camera gave up, or a camera that restarts."""
 
 
 def _refuses(body: bytes, status: int) -> bool:
