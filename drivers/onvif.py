@@ -1,7 +1,7 @@
 """One camera, spoken to in ONVIF: its clock, identity, services, profiles, addresses, presets and a snapshot.
 
-Requests are built by zeep from the WSDL files that onvif-zeep carries; its ONVIFCamera is never made, and its `onvif`
-module never imported (docs/decisions/005-onvif.md has why: it subscribes in the constructor, has no time limit, sets up logging).
+Requests are built by zeep from the WSDL files that onvif-zeep carries; its ONVIFCamera is never made and its `onvif`
+module never imported: it subscribes in the constructor, has no time limit and sets up logging (decisions/005-onvif.md).
 Replies are read by onvif_reply, the line with its sign-in is onvif_line.
 """
 
