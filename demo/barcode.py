@@ -21,10 +21,9 @@ import cv2
 import numpy as np
 from cv2.typing import MatLike
 
-WIDTH, HEIGHT = 640, 360
-STRIP_HEIGHT = 40
-BOX_PX, FIRST_X, FIRST_Y = 24, 20, 8
-BITS = 20
+from demo.camera_encoder import BITS, BOX_PX, FIRST_X, FIRST_Y, SIZE
+
+WIDTH, HEIGHT = SIZE
 WRAP = 1 << BITS
 BOXES = BITS + 5
 

@@ -25,6 +25,9 @@ FPS = 12
 GOP = 12  # a key frame each second: the recorder's loss bound is one GOP (recording.md, C2)
 SIZE = (640, 360)
 BITRATE = "350k"
+# The bar code of the frame counter: demo/barcode.py has its description and reads it.
+BITS = 20
+BOX_PX, FIRST_X, FIRST_Y, STRIP_PX = 24, 20, 8, 40
 FONTS = Path("/usr/share/fonts/truetype/dejavu")
 # Access unit delimiters: the encoders are told to write one before every frame, and we cut there.
 AUD = {"h264": b"\x00\x00\x00\x01\x09", "h265": b"\x00\x00\x00\x01\x46\x01"}
@@ -194,12 +197,13 @@ def _video_options(codec: str) -> list[str]:
 
 
 def _barcode(first: int) -> Iterator[str]:
-    """The boxes of demo/barcode.py as drawbox filters; kept in numbers here because this side has no OpenCV."""
-    yield "drawbox=x=0:y=0:w=640:h=40:color=black:t=fill"
-    bits = [f"mod(floor((n+{first})/{1 << bit}),2)" for bit in range(20)]
-    for index, condition in {0: "1", **{2 + i: bit for i, bit in enumerate(bits)}, 24: "1"}.items():
-        yield f"drawbox=x={20 + index * 24}:y=8:w=24:h=24:color=white:t=fill:enable='{condition}'"
-    yield f"drawbox=x={20 + 22 * 24}:y=8:w=24:h=24:color=white:t=fill:enable='mod({'+'.join(bits)},2)'"
+    """The counter's boxes as drawbox filters, each with the frames on which it is white."""
+    yield f"drawbox=x=0:y=0:w={SIZE[0]}:h={STRIP_PX}:color=black:t=fill"
+    bits = [f"mod(floor((n+{first})/{1 << bit}),2)" for bit in range(BITS)]
+    white = {0: "1", **dict(enumerate(bits, 2)), BITS + 2: f"mod({'+'.join(bits)},2)", BITS + 4: "1"}
+    for index, condition in white.items():
+        place = f"x={FIRST_X + index * BOX_PX}:y={FIRST_Y}:w={BOX_PX}:h={BOX_PX}"
+        yield f"drawbox={place}:color=white:t=fill:enable='{condition}'"
 
 
 def access_units(stream: Any, codec: str) -> Iterator[bytes]:
