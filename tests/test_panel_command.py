@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,7 @@ EXAMSITE = [sys.executable, "-m", "appliance"]
 KEYS = ["at", "panel", "kind", "state", "zone", "partition", "user", "value", "text", "panel_time", "raw", "flags"]
 
 
-def listen(*args: str) -> subprocess.Popen[str]:
-    """The command, once it listens."""
-    process = subprocess.Popen([*EXAMSITE, "panel", "listen", "--json", *args], cwd=ROOT, text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
-    assert process.stderr is not None
-    assert process.stderr.readline().startswith("Listening on ")
-    return process
+Listen = Callable[..., subprocess.Popen[str]]
 
 
 class Line:
@@ -66,12 +60,32 @@ def line() -> Iterator[Line]:
     assert set(line.received) <= {0x06, 0x15}
 
 
+@pytest.fixture
+def listen() -> Iterator[Listen]:
+    """Start the command and return it once it listens."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*args: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen([*EXAMSITE, "panel", "listen", "--json", *args], cwd=ROOT, text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+        started.append(process)
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        assert said.startswith("Listening on "), said
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
 def objects(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
     out, _ = process.communicate(timeout=20)
     return [json.loads(text) for text in out.splitlines()]
 
 
-def test_every_given_vector_comes_out_as_one_object_a_line_and_is_acknowledged(line: Line) -> None:
+def test_every_given_vector_comes_out_as_one_object_a_line_and_is_acknowledged(line: Line, listen: Listen) -> None:
     process = listen("--kind", "surgard", "--port", line.port, "--set", "bits=7", "--set", "parity=E")
     assert line.say("1011           @    ") == b"\x06"
     for vector in VECTORS:
@@ -85,7 +99,9 @@ def test_every_given_vector_comes_out_as_one_object_a_line_and_is_acknowledged(l
     assert all(s["panel"] == line.port and s["at"].endswith("Z") and s["flags"] == [] for s in said)
 
 
-def test_an_event_is_printed_before_it_is_acknowledged_and_a_repeat_is_not_printed_again(line: Line) -> None:
+def test_an_event_is_printed_before_it_is_acknowledged_and_a_repeat_is_not_printed_again(
+    line: Line, listen: Listen
+) -> None:
     process = listen("--kind", "surgard", "--port", line.port)
     assert line.say("5011 181234E11001001") == b"\x06"
     assert process.stdout is not None
@@ -96,13 +112,20 @@ def test_an_event_is_printed_before_it_is_acknowledged_and_a_repeat_is_not_print
     assert [s["kind"] for s in objects(process)] == ["fire.alarm", "info.unparsed"]
 
 
-def test_it_ends_after_the_given_seconds_with_status_0(line: Line) -> None:
+def test_it_ends_on_sigterm_as_well_with_status_0(line: Line, listen: Listen) -> None:
+    process = listen("--kind", "surgard", "--port", line.port)
+    process.terminate()
+    assert objects(process) == []
+    assert process.returncode == 0
+
+
+def test_it_ends_after_the_given_seconds_with_status_0(line: Line, listen: Listen) -> None:
     process = listen("--kind", "surgard", "--port", line.port, "--seconds", "0.3")
     assert objects(process) == []
     assert process.returncode == 0
 
 
-def test_it_goes_on_when_the_adapter_was_pulled_and_put_back(tmp_path: Path) -> None:
+def test_it_goes_on_when_the_adapter_was_pulled_and_put_back(tmp_path: Path, listen: Listen) -> None:
     panel = VirtualPanel(tmp_path / "panel", heartbeat_s=0.2, repeat_s=0.3).start()
     process = listen("--kind", "surgard", "--port", str(panel.link))
     try:
@@ -114,13 +137,11 @@ def test_it_goes_on_when_the_adapter_was_pulled_and_put_back(tmp_path: Path) -> 
         process.send_signal(signal.SIGINT)
         assert [s["state"] for s in objects(process)] == ["active", "restored"]
     finally:
-        process.kill()
-        process.wait(10)
         panel.stop()
     assert set(panel.counts.received) <= {0x06, 0x15}
 
 
-def test_it_takes_line_and_driver_from_the_configuration(tmp_path: Path, line: Line) -> None:
+def test_it_takes_line_and_driver_from_the_configuration(tmp_path: Path, line: Line, listen: Listen) -> None:
     config = site(tmp_path, panel_table(Path(line.port)))
     process = listen("--config", str(config.source), "--panel", "security")
     line.say("5011 181234E11001001")

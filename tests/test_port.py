@@ -140,13 +140,15 @@ def test_a_line_without_permission_names_the_group(tmp_path: Path) -> None:
     Path(name).chmod(0o600)
     child = os.fork()
     if child == 0:
-        os.setgid(65534)
-        os.setuid(65534)
+        status = 44
         try:
+            os.setgid(65534)
+            os.setuid(65534)
             port(Path(name)).open()
         except PortError as refused:
-            os._exit(42 if refused.reason == "forbidden" and "group dialout" in str(refused) else 43)
-        os._exit(44)
+            status = 42 if refused.reason == "forbidden" and "group dialout" in str(refused) else 43
+        finally:
+            os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 42
     os.close(master)
     os.close(slave)

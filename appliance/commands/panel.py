@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -76,7 +78,7 @@ def listen(
     cannot be read is told on standard error.
 
     \b
-    Exit status: 0 when the time is over or on Ctrl+C, 1 when the line or a setting cannot be used.
+    Exit status: 0 when the time is over, on Ctrl+C or SIGTERM, 1 when the line or a setting cannot be used.
     \b
     Example:
       examsite panel listen --kind surgard --port /dev/ttyUSB0 --set baud=19200 --set bits=7 --set parity=E
@@ -96,8 +98,6 @@ def listen(
         _listen(Port(port, codec.line, codec.may_send), codec, Printer(name, SystemClock(), as_json), seconds)
     except DriverError as bad:
         raise ApplianceError(N_("The panel cannot be listened to. {cause}"), cause=str(bad)) from bad
-    except KeyboardInterrupt:
-        sys.exit(0)
 
 
 def _settings(given: tuple[str, ...]) -> dict[str, str]:
@@ -150,10 +150,13 @@ def event_as_json(panel: str, at: str, event: PanelEvent) -> Mapping[str, Any]:
 def _listen(port: Port, codec: Codec, printer: Printer, seconds: float | None) -> None:
     """Read until the time is over. A line that does not open at first is an error; a pulled one is awaited."""
     ends_mono_s = float("inf") if seconds is None else time.monotonic() + seconds
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):  # also where a shell started us in the background, without Ctrl+C
+        signal.signal(number, lambda _number, _frame: stop.set())
     port.open()
     click.echo(f"Listening on {port.path}.", err=True)
     try:
-        while time.monotonic() < ends_mono_s:
+        while not stop.is_set() and time.monotonic() < ends_mono_s:
             try:
                 if not port.is_open:
                     port.open()
@@ -161,7 +164,7 @@ def _listen(port: Port, codec: Codec, printer: Printer, seconds: float | None) -
                 _look(port, codec, printer, min(LOOK_S, max(0.0, ends_mono_s - time.monotonic())))
             except PortError as bad:
                 click.echo(str(bad), err=True)
-                time.sleep(min(port.back_off_s(), max(0.0, ends_mono_s - time.monotonic())))
+                stop.wait(min(port.back_off_s(), max(0.0, ends_mono_s - time.monotonic())))
     finally:
         port.close()
 
