@@ -65,7 +65,7 @@ if [[ $who != root ]]; then
     home=/home/newcomer
     if [[ $who == sudo ]]; then
         chroot "$root" "${run[@]}" apt-get update -qq
-        chroot "$root" "${run[@]}" apt-get install -qq -y --no-install-recommends sudo >/dev/null
+        chroot "$root" "${run[@]}" DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends sudo >/dev/null
     fi
     chroot "$root" useradd --create-home --shell /bin/bash newcomer
     [[ $who == user ]] || echo 'newcomer ALL=(ALL) NOPASSWD: ALL' >"$root/etc/sudoers.d/newcomer"
