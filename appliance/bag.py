@@ -1,8 +1,8 @@
 """Writes a package to a medium so that a folder with its final name is always whole (BagIt, RFC 8493). docs/export.md
 
 Order matters (the stick may be pulled between any two steps):
-1. copy each file into NAME.part and sync it   2. read *everything* back from the medium and compare it with the archive's
-SHA-256   3. the texts, then the manifests, synced and read back   4. sync the folders   5. rename NAME.part to NAME.
+1. copy each file into NAME.part and sync it   2. read *everything* back and compare it with the archive's SHA-256
+3. the texts, then the manifests, synced and read back   4. sync the folders   5. rename NAME.part to NAME.
 Reading back waits until all is written, because a stick that claims more than it holds overwrites its own beginning.
 """
 
@@ -19,7 +19,7 @@ from typing import Literal
 
 import bagit
 
-from appliance.model import ApplianceError, Message, N_
+from appliance.model import N_, ApplianceError, Message
 from drivers import medium
 from drivers.medium import MediumError, SourceError
 
@@ -47,7 +47,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """All that goes into a package. `texts`: files made for it; those outside data/ are tag files. `info`: bag-info.txt."""
+    """All that goes into a package. `texts`: files made for it, outside data/ tag files. `info`: bag-info.txt."""
 
     name: str
     pieces: tuple[Piece, ...]
@@ -77,7 +77,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A whole package. `number`: SHA-256 of its tag manifest, which covers everything else; the act carries its beginning."""
+    """A whole package. `number`: SHA-256 of its tag manifest, which covers all else; the act carries its beginning."""
 
     path: Path
     files: int
@@ -100,7 +100,7 @@ def spoken(number: str) -> str:
 
 
 def hash_list(hashes: Mapping[str, str]) -> bytes:
-    """A manifest: sorted lines as `sha256sum -c` reads them, so that there is one spelling and any changed byte shows."""
+    """A manifest: sorted lines as `sha256sum -c` reads them: there is one spelling, and any changed byte shows."""
     return "".join(f"{hashes[path]}  {path}\n" for path in sorted(hashes)).encode()
 
 
@@ -128,8 +128,13 @@ def write(contents: Contents, folder: Path, tell: Callable[[Progress], None]) ->
                 _copy_unless_there(part, piece, counter)
             still = _read_back_all(part, contents.pieces, counter)
             if still:
-                raise ExportError(N_("File {file} on the medium differs from the original, twice. Take another medium:"
-                                     " this one is not fit for recordings."), file=still[0].path)  # fmt: skip
+                raise ExportError(
+                    N_(
+                        "File {file} on the medium differs from the original, twice. Take another medium:"
+                        " this one is not fit for recordings."
+                    ),
+                    file=still[0].path,
+                )
         counter.begin("closing")
         number = _close(part, contents)
         medium.rename_synced(part, folder / contents.name)
@@ -138,9 +143,14 @@ def write(contents: Contents, folder: Path, tell: Callable[[Progress], None]) ->
     except OSError as cause:  # a look at the medium (stat, list) that failed
         raise _refusal(MediumError(cause, part), counter) from cause
     except SourceError as bad:
-        raise ExportError(N_("The archive's recording {file} cannot be read: {cause}. Nothing was handed over. Call the"
-                             " administrator; examsite verify archive tells which files are affected."),
-                          file=bad.path.name, cause=str(bad)) from bad  # fmt: skip
+        raise ExportError(
+            N_(
+                "The archive's recording {file} cannot be read: {cause}. Nothing was handed over. Call the"
+                " administrator; examsite verify archive tells which files are affected."
+            ),
+            file=bad.path.name,
+            cause=str(bad),
+        ) from bad
     return Package(folder / contents.name, len(contents.pieces), contents.size_bytes, number)
 
 
@@ -167,7 +177,7 @@ class _Counter:
 
 
 def _look_at_sources(pieces: Iterable[Piece]) -> None:
-    """Refuse before anything leaves when a recording is not there or not of its size; the hash follows while copying."""
+    """Refuse before anything leaves when a recording is missing or of another size; the hash follows while copying."""
     for piece in pieces:
         try:
             size_bytes = piece.source.stat().st_size
@@ -178,9 +188,13 @@ def _look_at_sources(pieces: Iterable[Piece]) -> None:
 
 
 def _changed(piece: Piece) -> ExportError:
-    return ExportError(N_("The archive's recording {file} is not what was recorded: its content does not match its entry."
-                          " Nothing was handed over. Call the administrator; examsite verify archive tells more."),
-                       file=piece.path.removeprefix(VIDEO))  # fmt: skip
+    return ExportError(
+        N_(
+            "The archive's recording {file} is not what was recorded: its content does not match its entry."
+            " Nothing was handed over. Call the administrator; examsite verify archive tells more."
+        ),
+        file=piece.path.removeprefix(VIDEO),
+    )
 
 
 def _look_at_medium(folder: Path, contents: Contents, part: Path) -> None:
@@ -195,13 +209,20 @@ def _look_at_medium(folder: Path, contents: Contents, part: Path) -> None:
         raise _short(needed - facts.free_bytes)
     limit = facts.file_limit_bytes
     if limit is not None and any(piece.size_bytes > limit for piece in contents.pieces):
-        raise ExportError(N_("This medium's file system ({filesystem}) takes no file over 4 GiB. Format it as exFAT."),
-                          filesystem=facts.filesystem)  # fmt: skip
+        raise ExportError(
+            N_("This medium's file system ({filesystem}) takes no file over 4 GiB. Format it as exFAT."),
+            filesystem=facts.filesystem,
+        )
 
 
 def _short(short_bytes: int) -> ExportError:
-    return ExportError(N_("The medium is {short_bytes} short. Free that much on it or take a larger one, then place the"
-                          " order again: what is copied already is kept."), short_bytes=max(short_bytes, 1))  # fmt: skip
+    return ExportError(
+        N_(
+            "The medium is {short_bytes} short. Free that much on it or take a larger one, then place the"
+            " order again: what is copied already is kept."
+        ),
+        short_bytes=max(short_bytes, 1),
+    )
 
 
 def _is_there(part: Path, piece: Piece) -> bool:
@@ -268,7 +289,9 @@ def _close(part: Path, contents: Contents) -> str:
     medium.write_synced(part / TAG_LIST, expected[TAG_LIST])
     for path, text in expected.items():
         if medium.read_back(part / path, lambda _: None) != hashlib.sha256(text).hexdigest():
-            raise ExportError(N_("File {file} on the medium differs from what was written. Take another medium."), file=path)
+            raise ExportError(
+                N_("File {file} on the medium differs from what was written. Take another medium."), file=path
+            )
     for inner in sorted((p for p in part.rglob("*") if p.is_dir()), reverse=True):
         medium.sync_folder(inner)
     medium.sync_folder(part)
@@ -276,7 +299,7 @@ def _close(part: Path, contents: Contents) -> str:
 
 
 def _save_bag(part: Path, info: Mapping[str, str]) -> None:
-    """bag-info.txt by the Library of Congress's own hand, and its word that payload and manifest name the same files."""
+    """bag-info.txt by the Library of Congress's own hand, and its word that payload and manifest agree."""
     try:
         with contextlib.chdir(part):  # bagit changes folder and, when it fails, does not come back
             bag = bagit.Bag(str(part))
@@ -286,7 +309,9 @@ def _save_bag(part: Path, info: Mapping[str, str]) -> None:
     except OSError as cause:
         raise MediumError(cause, part) from cause
     except bagit.BagError as bad:
-        raise ExportError(N_("The package on the medium is not whole: {cause}. Place the order again."), cause=str(bad)) from bad
+        raise ExportError(
+            N_("The package on the medium is not whole: {cause}. Place the order again."), cause=str(bad)
+        ) from bad
 
 
 def _refusal(bad: MediumError, counter: _Counter) -> ExportError:
@@ -295,16 +320,34 @@ def _refusal(bad: MediumError, counter: _Counter) -> ExportError:
     if bad.errno in (errno.ENOSPC, errno.EDQUOT):
         return _short(counter.now.bytes - counter.now.bytes_done)
     if bad.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return ExportError(N_("The medium is write-protected. Move its switch or take another one, then place the order"
-                              " again: what is copied already is kept."))  # fmt: skip
+        return ExportError(
+            N_(
+                "The medium is write-protected. Move its switch or take another one, then place the order"
+                " again: what is copied already is kept."
+            )
+        )
     if counter.now.bytes_done == 0 and bad.errno == errno.ENOENT:
-        return ExportError(N_("There is no medium at {path}. Put one into the box and place the order again."),
-                           path=str(bad.path))  # fmt: skip
+        return ExportError(
+            N_("There is no medium at {path}. Put one into the box and place the order again."), path=str(bad.path)
+        )
     if bad.errno in (errno.EIO, errno.ENODEV, errno.ENXIO, errno.ENOENT, errno.ESTALE, errno.ESHUTDOWN):
-        return ExportError(N_("The medium was removed or failed at {done_bytes} of {all_bytes}, the package is not whole."
-                              " Put the same one back and place the order again: it goes on from here."), **far)  # fmt: skip
+        return ExportError(
+            N_(
+                "The medium was removed or failed at {done_bytes} of {all_bytes}, the package is not whole."
+                " Put the same one back and place the order again: it goes on from here."
+            ),
+            **far,
+        )
     if bad.errno == errno.EEXIST:
-        return ExportError(N_("A folder {name} is on the medium already. Move it away and place the order again."),
-                           name=bad.path.name)  # fmt: skip
-    return ExportError(Message(N_("The medium failed at {done_bytes} of {all_bytes}: {cause}. Check it, then place the order"
-                                  " again: what is copied already is kept."), {**far, "cause": str(bad)}))  # fmt: skip
+        return ExportError(
+            N_("A folder {name} is on the medium already. Move it away and place the order again."), name=bad.path.name
+        )
+    return ExportError(
+        Message(
+            N_(
+                "The medium failed at {done_bytes} of {all_bytes}: {cause}. Check it, then place the order"
+                " again: what is copied already is kept."
+            ),
+            {**far, "cause": str(bad)},
+        )
+    )

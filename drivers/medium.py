@@ -1,7 +1,7 @@
-"""A medium recordings leave on: what it is, copies that are really on it, and reading them back from it, not from memory.
+"""A medium recordings leave on: what it is, copies that are really on it, reading back from it and not from memory.
 
-Sticks are pulled, lie about their size and are write-protected, so every failure says which side failed: the `source` is
-the archive's, everything else is the medium's. Nothing here repeats or decides; that is the caller's.
+Sticks are pulled, lie about their size, are write-protected: every failure says which side failed. The `source` is the
+archive's, everything else is the medium's. Nothing here repeats or decides; that is the caller's.
 """
 
 from __future__ import annotations
@@ -72,9 +72,14 @@ def facts(folder: Path) -> Facts:
         raise MediumError(cause, folder) from cause
     device, filesystem = _mount_of(folder)
     return Facts(
-        path=folder, writable=not read_only and os.access(folder, os.W_OK | os.X_OK), mounted=folder.is_mount(),
-        filesystem=filesystem, size_bytes=room.total, free_bytes=room.free, id=_device_id(device),
-    )  # fmt: skip
+        path=folder,
+        writable=not read_only and os.access(folder, os.W_OK | os.X_OK),
+        mounted=folder.is_mount(),
+        filesystem=filesystem,
+        size_bytes=room.total,
+        free_bytes=room.free,
+        id=_device_id(device),
+    )
 
 
 def _mount_of(folder: Path) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from appliance import accounts, archive, bag, config, coverage, exams, journal, orders, store
+from appliance import accounts, archive, bag, config, coverage, exams, orders, store
 from appliance.bag import Contents, Package, Progress
 from appliance.clock import FakeClock, iso
 from appliance.config import Config
@@ -89,8 +89,14 @@ class Site:
         return claimed
 
     def place(self, **args: object) -> int:
-        asked = {"exam": "math", "target": "usb", "room_kinds": ["entrance", "corridor"], "grounds": "запрос № 12",
-                 "recipient": "РЦОИ", **args}  # fmt: skip
+        asked = {
+            "exam": "math",
+            "target": "usb",
+            "room_kinds": ["entrance", "corridor"],
+            "grounds": "запрос № 12",
+            "recipient": "РЦОИ",
+            **args,
+        }
         number = orders.place(self.db, self.clock, "export", asked, self.exporter, agreement=True)
         orders.agree(self.db, self.clock, number, self.guard)
         return number
@@ -115,11 +121,35 @@ def film(folder: Path) -> Path:
             sound = ["-f", "lavfi", "-i", f"sine=frequency={300 + 100 * start}"] if camera == "entrance" else []
             picture = f"testsrc2=size=320x180:rate=10,hue=h={40 * n + 20 * start}"
             subprocess.run(
-                ["ffmpeg", "-v", "error", "-nostdin", "-f", "lavfi", "-i", picture, *sound, "-t", str(SEGMENT_S),
-                 "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "10", "-c:a", "aac",
-                 "-movflags", "+frag_keyframe+empty_moov+default_base_moof", str(path)],
-                check=True, timeout=60,
-            )  # fmt: skip
+                [
+                    "ffmpeg",
+                    "-v",
+                    "error",
+                    "-nostdin",
+                    "-f",
+                    "lavfi",
+                    "-i",
+                    picture,
+                    *sound,
+                    "-t",
+                    str(SEGMENT_S),
+                    "-c:v",
+                    "libx264",
+                    "-preset",
+                    "ultrafast",
+                    "-pix_fmt",
+                    "yuv420p",
+                    "-g",
+                    "10",
+                    "-c:a",
+                    "aac",
+                    "-movflags",
+                    "+frag_keyframe+empty_moov+default_base_moof",
+                    str(path),
+                ],
+                check=True,
+                timeout=60,
+            )
     return folder
 
 
@@ -127,7 +157,7 @@ def file_name(start: int) -> str:
     return f"0a1b2c3d-{START + timedelta(seconds=start):%Y%m%dT%H%M%SZ}.mp4"
 
 
-def site(folder: Path, filmed: Path, *, sealed: bool = True) -> Site:
+def site(folder: Path, filmed: Path, *, sealed: bool = True, planned_before: timedelta = timedelta(hours=1)) -> Site:
     """A site whose exam is over: 8 s of it, recorded as RECORDED says."""
     profile = (ROOT / "examples/ru-ege.toml").read_text()
     for key in ("before_start_min = 120", "before_start_min = 60", "after_end_min = 60"):
@@ -139,14 +169,16 @@ def site(folder: Path, filmed: Path, *, sealed: bool = True) -> Site:
     stick.mkdir()
     settings = config.load(folder / "site.toml")
     db = store.open(settings.database, create=True)
-    clock = FakeClock(START - timedelta(hours=1))
+    clock = FakeClock(START - planned_before)
     keeper = Actor.service("keeper")
-    exporter = accounts.add(db, settings, clock, keeper, "sidorov", "Сидоров Виктор Андреевич", Role.EXPORTER, "ru", PASSWORD)
+    exporter = accounts.add(
+        db, settings, clock, keeper, "sidorov", "Сидоров Виктор Андреевич", Role.EXPORTER, "ru", PASSWORD
+    )
     guard = accounts.add(db, settings, clock, keeper, "petrov", "Петров Николай Ильич", Role.SECURITY, "ru", PASSWORD)
     exams.plan(db, settings, clock, keeper, "math", "Математика", START, START + timedelta(seconds=8))
     archived = settings.archive / "2026-11-22"
     shutil.copytree(filmed, archived)
-    clock.advance(3600 + 10)
+    clock.advance(planned_before.total_seconds() + 10)
     with store.transaction(db):
         for camera, starts in RECORDED.items():
             for start in starts:
@@ -165,21 +197,37 @@ def _row(db: Database, settings: Config, camera: str, path: Path, start: int) ->
     db.write(
         "insert into segment (camera, run, path, starts_at, ends_at, frames, size_bytes, sha256, video, audio)"
         " values (?, '0a1b2c3d', ?, ?, ?, 20, ?, ?, 'h264', ?)",
-        (camera, str(path.relative_to(settings.video)), iso(START + timedelta(seconds=start)),
-         iso(START + timedelta(seconds=start + SEGMENT_S)), path.stat().st_size,
-         hashlib.sha256(path.read_bytes()).hexdigest(), "aac" if camera == "entrance" else None),
-    )  # fmt: skip
+        (
+            camera,
+            str(path.relative_to(settings.video)),
+            iso(START + timedelta(seconds=start)),
+            iso(START + timedelta(seconds=start + SEGMENT_S)),
+            path.stat().st_size,
+            hashlib.sha256(path.read_bytes()).hexdigest(),
+            "aac" if camera == "entrance" else None,
+        ),
+    )
 
 
 def rebag(package: Path) -> None:
     """What a forger does who knows BagIt: write both manifests anew, so that only the content's own bonds are left."""
-    hashes = {p.relative_to(package).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in package.rglob("*") if p.is_file()}
+    hashes = {
+        p.relative_to(package).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in package.rglob("*")
+        if p.is_file()
+    }
     (package / bag.PAYLOAD_LIST).write_bytes(bag.hash_list({p: h for p, h in hashes.items() if p.startswith("data/")}))
     payload = [p for p in (package / "data").rglob("*") if p.is_file()]
     info = (package / "bag-info.txt").read_text().splitlines()
     oxum = f"Payload-Oxum: {sum(p.stat().st_size for p in payload)}.{len(payload)}"
-    (package / "bag-info.txt").write_text("\n".join(oxum if line.startswith("Payload-Oxum") else line for line in info) + "\n")
-    tags = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in package.iterdir() if p.is_file() and p.name != bag.TAG_LIST}
+    (package / "bag-info.txt").write_text(
+        "\n".join(oxum if line.startswith("Payload-Oxum") else line for line in info) + "\n"
+    )
+    tags = {
+        p.name: hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in package.iterdir()
+        if p.is_file() and p.name != bag.TAG_LIST
+    }
     (package / bag.TAG_LIST).write_bytes(bag.hash_list(tags))
 
 

@@ -10,13 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from appliance import accounts, bag, health, journal, orders, store, verify
+from appliance import accounts, bag, health, journal, orders, packages, store
 from appliance.clock import SystemClock
 from appliance.commands.export import export as command
 from appliance.model import Actor, ApplianceError, Role
@@ -69,12 +70,16 @@ def closed(site: Site, number: int) -> orders.Order | None:
     return order if order.state in ("done", "failed") else None
 
 
+def copied(site: Site, files: int) -> bool:
+    return len(list(site.stick.rglob("*.mp4"))) >= files
+
+
 def kinds(site: Site) -> list[str]:
     return [entry.kind for entry in journal.entries(site.db, kinds=["export.finished", "export.failed"])]
 
 
 def many_recordings(site: Site) -> None:
-    """The corridor's last recording again and again, a microsecond later each: an archive that takes a while to copy."""
+    """The corridor's last recording again and again, a microsecond later each: an archive that takes a while."""
     last = site.db.row("select * from segment where camera = 'corridor-1' order by id desc limit 1")
     assert last is not None
     del last["id"]
@@ -84,7 +89,7 @@ def many_recordings(site: Site) -> None:
             path = last["path"].replace("0a1b2c3d", f"copy{n:04d}")
             (site.config.video / path).write_bytes(film)
             starts_at = last["starts_at"].replace(".000000Z", f".{n + 1:06d}Z")
-            site.db["segment"].insert({**last, "path": path, "starts_at": starts_at})
+            site.db.table("segment").insert({**last, "path": path, "starts_at": starts_at})
 
 
 def test_the_service_hands_over_and_says_so(site: Site, service: Callable[[], subprocess.Popen[bytes]]) -> None:
@@ -94,22 +99,26 @@ def test_the_service_hands_over_and_says_so(site: Site, service: Callable[[], su
     assert order.state == "done", order.result
     assert order.result["verified"] is True
     package = site.stick / order.result["name"]
-    assert verify.package(package).number == order.result["package"]
+    assert packages.check(package).number == order.result["package"]
     finished = journal.entries(site.db, kinds=["export.finished"])
-    assert [(entry.exam, entry.data["order"], entry.data["package"]) for entry in finished] == [("math", number, order.result["package"])]
+    assert [(entry.exam, entry.data["order"], entry.data["package"]) for entry in finished] == [
+        ("math", number, order.result["package"])
+    ]
     assert {beat.service for beat in health.heartbeats(site.db)} == {"archivist"}
     process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE_S) == 0
 
 
 @pytest.mark.parametrize("kills", [(3,), (20, 60, 110)])
-def test_a_killed_service_goes_on_where_it_was(tmp_path: Path, filmed: Path, kills: tuple[int, ...], service: Any, site: Site) -> None:
+def test_a_killed_service_goes_on_where_it_was(
+    tmp_path: Path, filmed: Path, kills: tuple[int, ...], service: Any, site: Site
+) -> None:
     many_recordings(site)
     number = site.place()
     kept: dict[Path, int] = {}
     for files in kills:
         process = service()
-        until(lambda files=files: len(list(site.stick.rglob("*.mp4"))) >= files, f"{files} files")
+        until(partial(copied, site, files), f"{files} files")
         process.kill()
         process.wait(PATIENCE_S)
         assert [path.suffix for path in site.stick.iterdir()] == [bag.PART]
@@ -161,7 +170,11 @@ def test_a_stop_leaves_the_order_for_the_next_start(site: Site) -> None:
 
 def test_a_refused_order_says_what_to_do_and_the_next_one_goes_on(site: Site) -> None:
     many_recordings(site)
-    bad = site.config.archive / "2026-11-22/corridor-1" / handover.file_name(6).replace("0a1b2c3d", f"copy{COPIES - 1:04d}")
+    bad = (
+        site.config.archive
+        / "2026-11-22/corridor-1"
+        / handover.file_name(6).replace("0a1b2c3d", f"copy{COPIES - 1:04d}")
+    )
     good = bad.read_bytes()
     bad.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
     order = site.order()
@@ -205,10 +218,25 @@ def secrets(tmp_path: Path) -> dict[str, str]:
     return files
 
 
-def hand_over(site: Site, *more: str, asked: str = "sidorov", agreed: str = "petrov", secret: str = "", **kwargs: Any) -> Any:
-    return CliRunner().invoke(command, ["--exam", "math", "--asked-by", asked, "--agreed-by", agreed, "--config", str(site.config.source),
-                                        *(["--asked-password-file", secret, "--agreed-password-file", secret] if secret else []), *more],
-                              **kwargs)  # fmt: skip
+def hand_over(
+    site: Site, *more: str, asked: str = "sidorov", agreed: str = "petrov", secret: str = "", **kwargs: Any
+) -> Any:
+    return CliRunner().invoke(
+        command,
+        [
+            "--exam",
+            "math",
+            "--asked-by",
+            asked,
+            "--agreed-by",
+            agreed,
+            "--config",
+            str(site.config.source),
+            *(["--asked-password-file", secret, "--agreed-password-file", secret] if secret else []),
+            *more,
+        ],
+        **kwargs,
+    )
 
 
 def test_the_command_hands_over_without_a_service(site: Site, secrets: dict[str, str], tmp_path: Path) -> None:
@@ -216,7 +244,7 @@ def test_the_command_hands_over_without_a_service(site: Site, secrets: dict[str,
     done = hand_over(site, "--to", str(tmp_path / "usb"), "--json", secret=secrets["good"])
     assert done.exit_code == 0, done.output
     said = json.loads(done.stdout)
-    assert verify.package(Path(said["path"])).number == said["package"]
+    assert packages.check(Path(said["path"])).number == said["package"]
 
 
 def test_the_command_asks_both_for_their_passwords(site: Site) -> None:
@@ -236,8 +264,16 @@ def test_the_command_leaves_the_work_to_a_running_service(
 
 
 def test_nothing_leaves_with_one_person_or_the_wrong_ones(site: Site, secrets: dict[str, str]) -> None:
-    admin = accounts.add(site.db, site.config, site.clock, Actor.service("test"), "orlov", "Орлов", Role.ADMIN, "ru", PASSWORD)
-    for people in ({"agreed": "sidorov"}, {"asked": "petrov"}, {"agreed": admin.login}, {"asked": admin.login}, {"asked": "nobody"}):
+    admin = accounts.add(
+        site.db, site.config, site.clock, Actor.service("test"), "orlov", "Орлов", Role.ADMIN, "ru", PASSWORD
+    )
+    for people in (
+        {"agreed": "sidorov"},
+        {"asked": "petrov"},
+        {"agreed": admin.login},
+        {"asked": admin.login},
+        {"asked": "nobody"},
+    ):
         refused = hand_over(site, "--target", "usb", secret=secrets["good"], **people)
         assert isinstance(refused.exception, ApplianceError), people
     assert isinstance(hand_over(site, "--target", "usb", secret=secrets["bad"]).exception, ApplianceError)
@@ -247,13 +283,38 @@ def test_nothing_leaves_with_one_person_or_the_wrong_ones(site: Site, secrets: d
 
 def test_the_command_killed_midway_goes_on_with_the_same_order(site: Site, secrets: dict[str, str]) -> None:
     many_recordings(site)
-    argv = [sys.executable, "-m", "appliance", "export", "--exam", "math", "--target", "usb", "--asked-by", "sidorov", "--agreed-by", "petrov",
-            "--asked-password-file", secrets["good"], "--agreed-password-file", secrets["good"], "--config", str(site.config.source)]  # fmt: skip
+    argv = [
+        sys.executable,
+        "-m",
+        "appliance",
+        "export",
+        "--exam",
+        "math",
+        "--target",
+        "usb",
+        "--asked-by",
+        "sidorov",
+        "--agreed-by",
+        "petrov",
+        "--asked-password-file",
+        secrets["good"],
+        "--agreed-password-file",
+        secrets["good"],
+        "--config",
+        str(site.config.source),
+    ]
     killed = subprocess.Popen(argv, cwd=handover.ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until(lambda: len(list(site.stick.rglob("*.mp4"))) >= 3, "some files")
     killed.kill()
     killed.wait(PATIENCE_S)
-    again = subprocess.run(argv, cwd=handover.ROOT, capture_output=True, text=True, timeout=PATIENCE_S, env={**os.environ, "LC_ALL": "C.UTF-8"})
+    again = subprocess.run(
+        argv,
+        cwd=handover.ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+    )
     assert again.returncode == 0, again.stderr
     assert "Copied and read back" in again.stdout
     assert len(orders.recent(site.db, "export")) == 1

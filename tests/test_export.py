@@ -8,13 +8,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import rfc8785
 
-from appliance import bag, export, orders, verify
+from appliance import bag, exams, export, journal, orders, packages, store
 from appliance.bag import ExportError, Progress
+from appliance.model import Actor
 from drivers import medium
 from tests import handover
 from tests.handover import Site, silent
@@ -50,23 +52,35 @@ def whole_folders(folder: Path) -> list[str]:
 
 def test_the_library_of_congress_finds_the_bag_valid(site: Site) -> None:
     package = site.package(site.stick)
-    checked = subprocess.run([sys.executable, "-m", "bagit", "--validate", str(package.path)], capture_output=True, text=True, timeout=60)
+    checked = subprocess.run(
+        [sys.executable, "-m", "bagit", "--validate", str(package.path)], capture_output=True, text=True, timeout=60
+    )
     assert checked.returncode == 0, checked.stderr
     assert "is valid" in checked.stderr
 
 
 def test_a_stock_command_checks_both_lists(site: Site) -> None:
     package = site.package(site.stick)
-    checked = subprocess.run(["sha256sum", "--strict", "-c", bag.PAYLOAD_LIST, bag.TAG_LIST], cwd=package.path, capture_output=True,
-                             text=True, timeout=60)  # fmt: skip
+    checked = subprocess.run(
+        ["sha256sum", "--strict", "-c", bag.PAYLOAD_LIST, bag.TAG_LIST],
+        cwd=package.path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert checked.returncode == 0, checked.stderr
     assert checked.stdout.count(": OK") == len([p for p in package.path.rglob("*") if p.is_file()]) - 1
 
 
 def test_recordings_leave_bit_for_bit_and_only_from_the_rooms_asked_for(site: Site, filmed: Path) -> None:
     package = site.package(site.stick)
-    left = {p.relative_to(package.path / bag.VIDEO).as_posix(): p.read_bytes() for p in (package.path / bag.VIDEO).rglob("*.mp4")}
-    assert left == {p.relative_to(filmed).as_posix(): p.read_bytes() for p in filmed.rglob("*.mp4") if p.parent.name != "room-0001"}
+    left = {
+        p.relative_to(package.path / bag.VIDEO).as_posix(): p.read_bytes()
+        for p in (package.path / bag.VIDEO).rglob("*.mp4")
+    }
+    assert left == {
+        p.relative_to(filmed).as_posix(): p.read_bytes() for p in filmed.rglob("*.mp4") if p.parent.name != "room-0001"
+    }
 
 
 def test_the_manifest_says_what_the_files_are(site: Site) -> None:
@@ -74,7 +88,8 @@ def test_the_manifest_says_what_the_files_are(site: Site) -> None:
     entrance = next(camera for camera in said["cameras"] if camera["id"] == "entrance")
     assert (entrance["required_ms"], entrance["recorded_ms"]) == (8000, 6000)
     assert [(gap["starts_at"], gap["ends_at"]) for gap in entrance["gaps"]] == [
-        ("2026-11-22T05:00:04.000000Z", "2026-11-22T05:00:06.000000Z")]  # fmt: skip
+        ("2026-11-22T05:00:04.000000Z", "2026-11-22T05:00:06.000000Z")
+    ]
     assert said["totals"]["files"] == 7
     assert said["order"]["asked"]["name"] == "Сидоров Виктор Андреевич"
     assert said["order"]["agreed"]["login"] == "petrov"
@@ -90,13 +105,16 @@ def test_the_journal_leaves_as_it_was_hashed(site: Site) -> None:
 
 
 def test_an_extract_begins_where_the_exams_day_begins(tmp_path: Path, filmed: Path) -> None:
-    site = handover.site(tmp_path / "site", filmed)
-    with handover.store.transaction(site.db):
+    site = handover.site(tmp_path / "site", filmed, planned_before=timedelta(days=2))
+    planned = site.db.row("select seq, hash from journal where kind = 'exam.planned'")
+    assert planned is not None
+    with store.transaction(site.db):
         site.clock.advance(3 * 86400)
-        later = handover.journal.append(site.db, site.clock, "box.started", handover.Actor.service("init"))
-    extract = export.journal_extract(site.db, site.config, handover.exams.get(site.db, "math"))
+        later = journal.append(site.db, site.clock, "box.started", Actor.service("init"))
+    extract = export.journal_extract(site.db, site.config, exams.get(site.db, "math"))
     assert later not in [seq for seq, _, _ in extract.rows]
-    assert extract.prev == handover.journal.GENESIS
+    assert (extract.first, extract.prev) == (planned["seq"] + 1, planned["hash"])
+    assert packages.check(site.package(site.stick).path).ok
 
 
 def test_the_same_order_makes_the_same_bytes(site: Site, tmp_path: Path) -> None:
@@ -104,7 +122,10 @@ def test_the_same_order_makes_the_same_bytes(site: Site, tmp_path: Path) -> None
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         packages.append(bag.write(ready, tmp_path / name, silent))
-    first, second = ({p.relative_to(package.path): p.read_bytes() for p in package.path.rglob("*") if p.is_file()} for package in packages)
+    first, second = (
+        {p.relative_to(package.path): p.read_bytes() for p in package.path.rglob("*") if p.is_file()}
+        for package in packages
+    )
     assert first == second
     assert packages[0].number == packages[1].number == hashlib.sha256(first[Path(bag.TAG_LIST)]).hexdigest()
 
@@ -146,7 +167,7 @@ def test_a_package_before_the_seal_says_so(tmp_path: Path, filmed: Path) -> None
     site = handover.site(tmp_path / "site", filmed, sealed=False)
     package = site.package(site.stick)
     assert export.UNSEALED in [limit["text"] for limit in handover.manifest(package.path)["limits"]]
-    assert verify.package(package.path).ok
+    assert packages.check(package.path).ok
 
 
 def late_recording(site: Site) -> str:
@@ -154,25 +175,32 @@ def late_recording(site: Site) -> str:
     row = site.db.row("select * from segment where camera = 'entrance' order by starts_at desc")
     assert row is not None
     path = row.pop("path").replace("0a1b2c3d", "late0001")
-    (site.config.video / path).write_bytes((site.config.archive / "2026-11-22/entrance" / handover.file_name(6)).read_bytes())
+    (site.config.video / path).write_bytes(
+        (site.config.archive / "2026-11-22/entrance" / handover.file_name(6)).read_bytes()
+    )
     del row["id"]
-    with handover.store.transaction(site.db):
-        site.db["segment"].insert({**row, "path": path})
+    with store.transaction(site.db):
+        site.db.table("segment").insert({**row, "path": path})
     return Path(path).name
 
 
 def test_a_recording_that_came_after_the_seal_leaves_with_a_remark(site: Site) -> None:
     name = late_recording(site)
     package = site.package(site.stick)
-    report = verify.package(package.path)
+    report = packages.check(package.path)
     assert report.faults == ()
-    assert [remark.text for remark in report.remarks] == [verify.AFTER_SEAL]
-    late = [s["file"] for camera in handover.manifest(package.path)["cameras"] for s in camera["segments"] if s["after_seal"]]
+    assert [remark.text for remark in report.remarks] == [packages.AFTER_SEAL]
+    late = [
+        s["file"]
+        for camera in handover.manifest(package.path)["cameras"]
+        for s in camera["segments"]
+        if s["after_seal"]
+    ]
     assert late == [f"data/video/entrance/{name}"]
 
 
 def test_rows_that_are_not_what_was_sealed_never_leave(site: Site) -> None:
-    with handover.store.transaction(site.db):
+    with store.transaction(site.db):
         site.db.write("update segment set sha256 = ? where camera = 'room-0001'", ("0" * 64,))
     with pytest.raises(ExportError, match="not those that were sealed"):
         site.package(site.stick)
@@ -181,7 +209,7 @@ def test_rows_that_are_not_what_was_sealed_never_leave(site: Site) -> None:
 
 def interrupt_at(step: str, files_done: int, how: Callable[[], object]) -> Callable[[Progress], None]:
     """A listener that does something once, when so many files of a step are done."""
-    done = []
+    done: list[bool] = []
 
     def tell(progress: Progress) -> None:
         if not done and (progress.step, progress.files_done) == (step, files_done):
@@ -198,8 +226,15 @@ def fail(number: int) -> Callable[[], object]:
     return now
 
 
-@pytest.mark.parametrize(("number", "words"), [(errno.EIO, "Put the same one back"), (errno.ENODEV, "Put the same one back"),
-                                                (errno.EFBIG, "Check it"), (errno.EROFS, "write-protected")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.EIO, "Put the same one back"),
+        (errno.ENODEV, "Put the same one back"),
+        (errno.EFBIG, "Check it"),
+        (errno.EROFS, "write-protected"),
+    ],
+)
 @pytest.mark.parametrize("step", ["copying", "reading"])
 def test_a_medium_that_fails_midway_is_told_and_goes_on_later(site: Site, step: str, number: int, words: str) -> None:
     ready = site.contents(site.order())
@@ -209,10 +244,11 @@ def test_a_medium_that_fails_midway_is_told_and_goes_on_later(site: Site, step: 
     kept = {p: p.stat().st_ino for p in site.stick.rglob("*.mp4")}
     assert len(kept) >= 2
     package = bag.write(ready, site.stick, silent)
-    assert verify.package(package.path).ok
+    assert packages.check(package.path).ok
     part = site.stick / f"package{bag.PART}"
     assert {p.relative_to(part): n for p, n in kept.items()}.items() <= {
-        p.relative_to(package.path): p.stat().st_ino for p in package.path.rglob("*.mp4")}.items()  # fmt: skip
+        p.relative_to(package.path): p.stat().st_ino for p in package.path.rglob("*.mp4")
+    }.items()
 
 
 @ROOT_ONLY
@@ -242,7 +278,7 @@ def test_a_medium_that_fills_up_midway_leaves_nothing_that_looks_whole(site: Sit
         bag.write(ready, stick, interrupt_at("copying", 3, fill))
     assert whole_folders(stick) == ["ballast"]
     (stick / "ballast").unlink()
-    assert verify.package(bag.write(ready, stick, silent).path).ok
+    assert packages.check(bag.write(ready, stick, silent).path).ok
 
 
 @ROOT_ONLY
@@ -268,7 +304,9 @@ def test_a_medium_that_turns_read_only_midway_is_told(site: Site, stick: Path) -
     assert whole_folders(stick) == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write into a folder that others may not; the read-only mount is tried instead")
+@pytest.mark.skipif(
+    os.geteuid() == 0, reason="root may write into a folder that others may not; the read-only mount is tried instead"
+)
 def test_a_folder_that_may_not_be_written_is_told(site: Site) -> None:
     site.stick.chmod(0o555)
     with pytest.raises(ExportError, match="write-protected"):
@@ -290,7 +328,7 @@ def test_a_file_that_went_bad_on_the_medium_is_written_again(site: Site) -> None
         bad.write_bytes(bytes(bad.stat().st_size))
 
     package = bag.write(ready, site.stick, interrupt_at("reading", 0, spoil))
-    assert verify.package(package.path).ok
+    assert packages.check(package.path).ok
 
 
 def test_a_medium_that_keeps_spoiling_a_file_is_refused(site: Site) -> None:
@@ -313,7 +351,7 @@ def test_what_an_earlier_attempt_left_over_does_not_leave(site: Site) -> None:
     (part / bag.TAG_LIST).write_bytes(b"x")
     package = bag.write(site.contents(site.order()), site.stick, silent)
     assert not (package.path / "data/video/old").exists()
-    assert verify.package(package.path).ok
+    assert packages.check(package.path).ok
 
 
 def test_names_on_the_medium_suit_fat(site: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -16,9 +17,9 @@ import pytest
 import rfc8785
 from click.testing import CliRunner
 
-from appliance import bag, journal, verify
+from appliance import bag, journal, packages, verify
 from appliance.commands.verify import verify as command
-from appliance.verify import Report
+from appliance.packages import Report
 from tests import handover
 from tests.handover import Site
 
@@ -53,14 +54,25 @@ def named(report: Report) -> str:
 
 
 def test_an_untouched_package_holds(package: Path) -> None:
-    report = verify.package(package)
+    report = packages.check(package)
     assert report.faults == ()
     assert report.counts["recordings"] == 7
     assert report.counts["bytes"] == sum(p.stat().st_size for p in package.rglob("*") if p.is_file())
 
 
-KINDS = ["data/video/entrance", "data/video/corridor-1", bag.MANIFEST, bag.JOURNAL, bag.SEAL, bag.PAGE, bag.HOW_TO_CHECK,
-         bag.PAYLOAD_LIST, bag.TAG_LIST, "bagit.txt", "bag-info.txt"]  # fmt: skip
+KINDS = [
+    "data/video/entrance",
+    "data/video/corridor-1",
+    bag.MANIFEST,
+    bag.JOURNAL,
+    bag.SEAL,
+    bag.PAGE,
+    bag.HOW_TO_CHECK,
+    bag.PAYLOAD_LIST,
+    bag.TAG_LIST,
+    "bagit.txt",
+    "bag-info.txt",
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -74,11 +86,11 @@ def test_one_changed_byte_anywhere_is_found_and_named(package: Path, kind: str) 
         data = bytearray(good)
         data[place] ^= 1 << dice.randrange(8)
         target.write_bytes(data)
-        report = verify.package(package)
+        report = packages.check(package)
         assert not report.ok, f"{inside}: byte {place} went unseen"
         assert inside in named(report), f"{inside}: byte {place} was blamed on {named(report)}"
     target.write_bytes(good)
-    assert verify.package(package).ok
+    assert packages.check(package).ok
 
 
 def test_upper_case_or_a_blank_in_a_list_is_a_change(package: Path) -> None:
@@ -87,7 +99,7 @@ def test_upper_case_or_a_blank_in_a_list_is_a_change(package: Path) -> None:
         good = (package / listed).read_bytes()
         for bad in (good[:8] + good[8:64].upper() + good[64:], good[:-1] + b" \n", good + b"\n"):
             (package / listed).write_bytes(bad)
-            assert listed in named(verify.package(package))
+            assert listed in named(packages.check(package))
         (package / listed).write_bytes(good)
 
 
@@ -96,24 +108,26 @@ def test_a_missing_file_is_named(package: Path, kind: str) -> None:
     target = package / kind
     target = sorted(target.iterdir())[-1] if target.is_dir() else target
     target.unlink()
-    assert target.relative_to(package).as_posix() in named(verify.package(package))
+    assert target.relative_to(package).as_posix() in named(packages.check(package))
 
 
-@pytest.mark.parametrize("place", ["readme.txt", "data/extra.txt", "data/video/entrance/extra.mp4", "data/video/extra/a.mp4"])
+@pytest.mark.parametrize(
+    "place", ["readme.txt", "data/extra.txt", "data/video/entrance/extra.mp4", "data/video/extra/a.mp4"]
+)
 @pytest.mark.parametrize("relisted", [False, True])
 def test_an_added_file_is_named(package: Path, place: str, relisted: bool) -> None:
     (package / place).parent.mkdir(exist_ok=True)
     (package / place).write_bytes(b"extra")
     if relisted:
         handover.rebag(package)
-    assert place in named(verify.package(package))
+    assert place in named(packages.check(package))
 
 
 def test_a_link_is_no_recording(package: Path, tmp_path: Path) -> None:
     target = next((package / bag.VIDEO).rglob("*.mp4"))
     target.rename(tmp_path / "elsewhere.mp4")
     target.symlink_to(tmp_path / "elsewhere.mp4")
-    assert target.name in named(verify.package(package))
+    assert target.name in named(packages.check(package))
 
 
 # A forger who knows BagIt writes the lists anew. What is left are the bonds of the content itself.
@@ -135,29 +149,37 @@ def test_every_single_entry_changed_is_named(package: Path) -> None:
     for n in range(len(rows)):
         edit_journal(package, lambda _, n=n: [*rows[:n], rows[n].replace('"v":1', '"v":2'), *rows[n + 1 :]])  # type: ignore[misc]
         handover.rebag(package)
-        assert f"entry {n + 1}" in [fault.where for fault in verify.package(package).faults]
+        assert f"entry {n + 1}" in [fault.where for fault in packages.check(package).faults]
 
 
-@pytest.mark.parametrize(("change", "entry"), [
-    (lambda rows: rows[:3] + rows[4:], "entry 4"),
-    (lambda rows: [rows[1], rows[0], *rows[2:]], "entry 1"),
-    (lambda rows: [*rows[:3], rows[2], *rows[3:]], "entry 4"),
-    (lambda rows: rows[:-1], bag.JOURNAL),
-    (lambda rows: [], bag.JOURNAL),
-])  # fmt: skip
-def test_entries_taken_out_swapped_or_doubled_are_named(package: Path, change: Callable[[list[str]], list[str]], entry: str) -> None:
+@pytest.mark.parametrize(
+    ("change", "entry"),
+    [
+        (lambda rows: rows[:3] + rows[4:], "entry 4"),
+        (lambda rows: [rows[1], rows[0], *rows[2:]], "entry 1"),
+        (lambda rows: [*rows[:3], rows[2], *rows[3:]], "entry 4"),
+        (lambda rows: rows[:-1], bag.JOURNAL),
+        (lambda rows: [], bag.JOURNAL),
+    ],
+)
+def test_entries_taken_out_swapped_or_doubled_are_named(
+    package: Path, change: Callable[[list[str]], list[str]], entry: str
+) -> None:
     edit_journal(package, change)
     handover.rebag(package)
-    assert entry in [fault.where for fault in verify.package(package).faults]
+    assert entry in [fault.where for fault in packages.check(package).faults]
 
 
 def test_a_chain_forged_with_its_hashes_still_breaks_the_next_link(package: Path) -> None:
     edit_journal(package, lambda rows: [*rows[:2], rows[2].replace("Математика", "Физика"), *rows[3:]])
     rows = (package / bag.JOURNAL).read_text().splitlines()
     assert "Физика" in rows[2]
-    edit_manifest(package, lambda said: said["journal"]["hashes"].__setitem__(2, handover.hashlib.sha256(rows[2].encode()).hexdigest()))
+    edit_manifest(
+        package,
+        lambda said: said["journal"]["hashes"].__setitem__(2, hashlib.sha256(rows[2].encode()).hexdigest()),
+    )
     handover.rebag(package)
-    assert "entry 4" in [fault.where for fault in verify.package(package).faults]
+    assert "entry 4" in [fault.where for fault in packages.check(package).faults]
 
 
 def test_a_recording_put_in_place_of_another_breaks_the_seal(package: Path) -> None:
@@ -170,54 +192,60 @@ def test_a_recording_put_in_place_of_another_breaks_the_seal(package: Path) -> N
 
     edit_manifest(package, restate)
     handover.rebag(package)
-    assert [fault.where for fault in verify.package(package).faults] == [first.relative_to(package).as_posix()]
+    assert [fault.where for fault in packages.check(package).faults] == [first.relative_to(package).as_posix()]
 
 
 def test_a_seal_written_anew_is_not_the_journals(package: Path) -> None:
     (package / bag.SEAL).write_bytes(b"[]")
     handover.rebag(package)
-    assert bag.SEAL in [fault.where for fault in verify.package(package).faults]
+    assert bag.SEAL in [fault.where for fault in packages.check(package).faults]
 
 
 def test_a_seal_left_out_is_known_to_the_journal(package: Path) -> None:
     (package / bag.SEAL).unlink()
     edit_manifest(package, lambda said: said["exam"].__setitem__("sealed_at", None))
     handover.rebag(package)
-    assert [fault.where for fault in verify.package(package).faults] == [bag.SEAL]
+    assert [fault.where for fault in packages.check(package).faults] == [bag.SEAL]
 
 
 def test_a_recording_taken_out_everywhere_but_in_the_list_is_missed(package: Path) -> None:
     gone = next((package / bag.VIDEO).rglob("*.mp4"))
     gone.unlink()
     handover.rebag(package)
-    assert gone.relative_to(package).as_posix() in named(verify.package(package))
+    assert gone.relative_to(package).as_posix() in named(packages.check(package))
 
 
 def test_a_gap_that_the_journal_does_not_know_is_named(package: Path) -> None:
-    edit_manifest(package, lambda said: said["cameras"][0]["gaps"].append(
-        {**next(c for c in said["cameras"] if c["gaps"])["gaps"][0], "entry": 1}))  # fmt: skip
+    edit_manifest(
+        package,
+        lambda said: said["cameras"][0]["gaps"].append(
+            {**next(c for c in said["cameras"] if c["gaps"])["gaps"][0], "entry": 1}
+        ),
+    )
     handover.rebag(package)
-    assert "entry 1" in [fault.where for fault in verify.package(package).faults]
+    assert "entry 1" in [fault.where for fault in packages.check(package).faults]
 
 
 def test_a_gap_left_out_is_known_to_the_journal(package: Path) -> None:
     entry = next(camera for camera in handover.manifest(package)["cameras"] if camera["gaps"])["gaps"][0]["entry"]
     edit_manifest(package, lambda said: [camera["gaps"].clear() for camera in said["cameras"]])
     handover.rebag(package)
-    assert f"entry {entry}" in [fault.where for fault in verify.package(package).faults]
+    assert f"entry {entry}" in [fault.where for fault in packages.check(package).faults]
 
 
 def test_one_person_is_not_two(package: Path) -> None:
     edit_manifest(package, lambda said: said["order"].__setitem__("agreed", said["order"]["asked"]))
     handover.rebag(package)
-    assert [fault.where for fault in verify.package(package).faults] == [bag.MANIFEST]
+    assert [fault.where for fault in packages.check(package).faults] == [bag.MANIFEST]
 
 
-@pytest.mark.parametrize("text", [b"", b"{}", b"[", b"[]", b"null", b'{"format":"examsite-export/9"}', b"\xff\xfe", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "text", [b"", b"{}", b"[", b"[]", b"null", b'{"format":"examsite-export/9"}', b"\xff\xfe", b"[" * 100_000]
+)
 def test_a_manifest_of_any_shape_is_judged_and_never_breaks_the_judge(package: Path, text: bytes) -> None:
     (package / bag.MANIFEST).write_bytes(text)
     handover.rebag(package)
-    assert bag.MANIFEST in named(verify.package(package))
+    assert bag.MANIFEST in named(packages.check(package))
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{}", b"[1]", b'[["a"]]', b"\xff"])
@@ -225,12 +253,12 @@ def test_a_manifest_of_any_shape_is_judged_and_never_breaks_the_judge(package: P
 def test_odd_files_are_judged_and_never_break_the_judge(package: Path, where: str, text: bytes) -> None:
     (package / where).write_bytes(text)
     handover.rebag(package)
-    assert not verify.package(package).ok
+    assert not packages.check(package).ok
 
 
 def test_an_unfinished_package_is_refused(package: Path) -> None:
     part = package.rename(package.with_name(f"package{bag.PART}"))
-    report = verify.package(part)
+    report = packages.check(part)
     assert not report.ok
     assert "not finished" in named(report)
 
@@ -243,11 +271,21 @@ def run(*args: str) -> Any:
 
 
 def test_the_command_needs_nothing_of_ours_for_a_package(made: Path, tmp_path: Path) -> None:
-    alone = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join([str(handover.ROOT), *sys.path[1:]])}
-    done = subprocess.run([sys.executable, "-m", "appliance", "verify", str(made)], cwd=tmp_path, env=alone, capture_output=True, text=True,
-                          timeout=60)  # fmt: skip
+    alone = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "PYTHONPATH": os.pathsep.join([str(handover.ROOT), *sys.path[1:]]),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "appliance", "verify", str(made)],
+        cwd=tmp_path,
+        env=alone,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert verify.bag.spoken(verify.package(made).number) in done.stdout
+    assert bag.spoken(packages.check(made).number) in done.stdout
 
 
 def test_the_exit_status_tells_bad_from_unknown(package: Path, tmp_path: Path) -> None:
@@ -293,8 +331,11 @@ def test_a_row_changed_after_the_seal_is_found(site: Site) -> None:
     other = site.config.archive / "2026-11-22/entrance" / handover.file_name(0)
     bad.write_bytes(other.read_bytes())
     site.db.conn.execute(
-        "update segment set (size_bytes, sha256) = (select size_bytes, sha256 from segment where path like '%/entrance/' || ?) where path"
-        " like '%/entrance/' || ?", (other.name, bad.name))  # fmt: skip
+        "update segment set (size_bytes, sha256) = (select size_bytes, sha256 from segment"
+        " where path like '%/entrance/' || ?) where path"
+        " like '%/entrance/' || ?",
+        (other.name, bad.name),
+    )
     sealed = site.db.value("select seq from journal where kind = 'archive.sealed'")
     assert f"entry {sealed}" in [fault.where for fault in verify.whole_archive(site.db, site.config).faults]
 

@@ -1,7 +1,8 @@
-"""The page on the stick, in a real browser, from file://: it shows gaps in words, plays, and asks nobody for anything."""
+"""The page on the stick, in a real browser, from file://: it says its gaps, plays, and asks nobody for anything."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 from appliance.model import Language
 from tests import handover
 
-CHROMIUM = next((path for path in (Path("/usr/bin/chromium"), Path("/usr/bin/chromium-browser")) if path.exists()), None)
+CHROMIUM = next(
+    (path for path in (Path("/usr/bin/chromium"), Path("/usr/bin/chromium-browser")) if path.exists()), None
+)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (apt install chromium)")
 GAP = {"ru": "Вход: пропуск 10:00:04–10:00:06", "en": "Entrance: gap 10:00:04–10:00:06"}
 HEADING = {"ru": "Записи: Математика", "en": "Recordings: Математика"}
@@ -109,7 +112,7 @@ def test_a_press_on_a_gap_shows_what_came_before_it(page: Page) -> None:
 
 def test_a_broken_file_is_said_and_the_next_one_plays(browser: Browser, package: Path, tmp_path: Path) -> None:
     copy = tmp_path / "package"
-    handover.shutil.copytree(package, copy)
+    shutil.copytree(package, copy)
     (copy / "data/video/entrance" / handover.file_name(0)).write_bytes(b"no film")
     page = browser.new_page()
     page.goto((copy / "index.html").as_uri())

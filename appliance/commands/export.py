@@ -14,7 +14,7 @@ from appliance import accounts, exams, orders
 from appliance.clock import SystemClock
 from appliance.commands.common import config_option, json_option, load, out, read_password, words
 from appliance.config import Config
-from appliance.model import ApplianceError, Message, N_, Person, Role, RoomKind
+from appliance.model import N_, ApplianceError, Message, Person, Role, RoomKind
 from appliance.orders import Order
 from appliance.services import archivist
 from appliance.store import Database
@@ -30,22 +30,43 @@ STEPS = {
 
 @click.command()
 @click.option("--exam", "exam_id", required=True, help="The exam, as examsite exam list names it.")
-@click.option("--to", "folder", type=click.Path(path_type=Path, file_okay=False), help="A folder: where the stick is mounted.")
+@click.option(
+    "--to", "folder", type=click.Path(path_type=Path, file_okay=False), help="A folder: where the stick is mounted."
+)
 @click.option("--target", help="A target of the configuration instead of a folder.")
 @click.option("--asked-by", required=True, metavar="LOGIN", help="Who hands over: an exporter.")
 @click.option("--agreed-by", required=True, metavar="LOGIN", help="Who agrees that recordings leave: security.")
-@click.option("--asked-password-file", type=click.Path(path_type=Path), help="The exporter's password; asked for without it.")
-@click.option("--agreed-password-file", type=click.Path(path_type=Path), help="Security's password; asked for without it.")
-@click.option("--rooms", "room_kinds", multiple=True, type=click.Choice([kind.value for kind in RoomKind]),
-              help="Kinds of rooms, several times; without it those of the profile.")  # fmt: skip
+@click.option(
+    "--asked-password-file", type=click.Path(path_type=Path), help="The exporter's password; asked for without it."
+)
+@click.option(
+    "--agreed-password-file", type=click.Path(path_type=Path), help="Security's password; asked for without it."
+)
+@click.option(
+    "--rooms",
+    "room_kinds",
+    multiple=True,
+    type=click.Choice([kind.value for kind in RoomKind]),
+    help="Kinds of rooms, several times; without it those of the profile.",
+)
 @click.option("--grounds", default="", help="On what grounds, for the act.")
 @click.option("--recipient", default="", help="Who receives it, for the act.")
 @config_option
 @json_option
 def export(
-    exam_id: str, folder: Path | None, target: str | None, asked_by: str, agreed_by: str, asked_password_file: Path | None,
-    agreed_password_file: Path | None, room_kinds: tuple[str, ...], grounds: str, recipient: str, config_file: Path, as_json: bool,
-) -> None:  # fmt: skip
+    exam_id: str,
+    folder: Path | None,
+    target: str | None,
+    asked_by: str,
+    agreed_by: str,
+    asked_password_file: Path | None,
+    agreed_password_file: Path | None,
+    room_kinds: tuple[str, ...],
+    grounds: str,
+    recipient: str,
+    config_file: Path,
+    as_json: bool,
+) -> None:
     """Copy an exam's recordings to a medium, read everything back, and leave a package that checks itself.
 
     Exit status 0: the package is whole; 1: it is not, with what to do. The same command again goes on where it stopped.
@@ -74,7 +95,9 @@ def export(
     if as_json:
         out({"ok": order.state == "done", "order": number, **(order.result or {})})
     elif order.state == "done":
-        click.echo(said.say(N_("Copied and read back: {path}. The package number is {number}."), **(order.result or {})))
+        click.echo(
+            said.say(N_("Copied and read back: {path}. The package number is {number}."), **(order.result or {}))
+        )
     else:
         click.echo(said.say(Message.from_json((order.result or {})["message"])), err=True)
     sys.exit(0 if order.state == "done" else 1)
@@ -86,16 +109,25 @@ def _person(db: Database, config: Config, login: str, role: Role, password_file:
     who = accounts.check_password(db, config, SystemClock(), login, password, address="console")
     if who.role is not role:
         titles = config.profile.titles.roles
-        raise ApplianceError(N_("{name} may not do this: it takes the role {title}."), name=who.name,
-                             title={"ru": titles[role].ru, "en": titles[role].en})  # fmt: skip
+        raise ApplianceError(
+            N_("{name} may not do this: it takes the role {title}."),
+            name=who.name,
+            title={"ru": titles[role].ru, "en": titles[role].en},
+        )
     return who
 
 
 def _interrupted(db: Database, args: dict[str, Any], asker: Person, agreer: Person) -> int | None:
     """The same order by the same people that is still open: this command was interrupted and now goes on."""
     same = (args, asker.login, agreer.login)
-    return next((o.id for o in orders.recent(db, archivist.KIND) if o.state in ("placed", "claimed")
-                 and (o.args, o.asked_by, o.agreed_by) == same), None)  # fmt: skip
+    return next(
+        (
+            o.id
+            for o in orders.recent(db, archivist.KIND)
+            if o.state in ("placed", "claimed") and (o.args, o.asked_by, o.agreed_by) == same
+        ),
+        None,
+    )
 
 
 def _see_through(db: Database, config: Config, number: int, show: Callable[[Order], None]) -> Order:
@@ -127,5 +159,10 @@ def _progress(order: Order, said: Words) -> str:
     done = order.progress
     if not done:
         return said.say(N_("Waiting for the archivist."))
-    return said.say(STEPS[done["step"]], files_done=done["files_done"], files=done["files"], done_bytes=done["bytes_done"],
-                    all_bytes=done["bytes"])  # fmt: skip
+    return said.say(
+        STEPS[done["step"]],
+        files_done=done["files_done"],
+        files=done["files"],
+        done_bytes=done["bytes_done"],
+        all_bytes=done["bytes"],
+    )

@@ -8,20 +8,25 @@ from pathlib import Path
 
 import click
 
-from appliance import bag
+from appliance import bag, packages
 from appliance import verify as verifier
 from appliance.commands.common import config_option, json_option, load, out, words
 from appliance.config import ConfigError
-from appliance.model import ApplianceError, N_
-from appliance.verify import Report
+from appliance.model import N_, ApplianceError
+from appliance.packages import Report
 from appliance.words import Words
 
 HELD = {
-    "journal": (N_("The journal holds: 1 entry, the head is {head}."), N_("The journal holds: {n} entries, the head is {head}.")),
+    "journal": (
+        N_("The journal holds: 1 entry, the head is {head}."),
+        N_("The journal holds: {n} entries, the head is {head}."),
+    ),
     "archive": (N_("The archive holds: 1 recording."), N_("The archive holds: {n} recordings.")),
-    "package": (N_("The package holds: 1 recording, {size_bytes}. Its number is {number}."),
-                N_("The package holds: {n} recordings, {size_bytes}. Its number is {number}.")),
-}  # fmt: skip
+    "package": (
+        N_("The package holds: 1 recording, {size_bytes}. Its number is {number}."),
+        N_("The package holds: {n} recordings, {size_bytes}. Its number is {number}."),
+    ),
+}
 COUNTED = {"journal": "entries", "archive": "segments"}
 
 
@@ -30,11 +35,12 @@ COUNTED = {"journal": "entries", "archive": "segments"}
 @config_option
 @json_option
 def verify(what: str, config_file: Path, as_json: bool) -> None:
-    """Check that everything is as it was written. Exit status 0: all holds; 1: something does not, and it is named; 2: it
-    could not be checked.
+    """Check that everything is as it was written.
 
-    PATH is an export folder. It is checked by itself: no configuration, no database and no network are needed. For a folder
-    named journal or archive write ./journal.
+    Exit status 0: all holds; 1: something does not, and it is named; 2: it could not be checked.
+
+    PATH is an export folder. It is checked by itself: no configuration, no database and no network are needed.
+    For a folder named journal or archive write ./journal.
 
     \b
     Examples:
@@ -51,7 +57,7 @@ def verify(what: str, config_file: Path, as_json: bool) -> None:
             reports += [verifier.whole_archive(db, config)] if what != "journal" else []
             said = words(config)
         else:
-            reports = [verifier.package(Path(what))]
+            reports = [packages.check(Path(what))]
     except ApplianceError as cannot:
         lines = cannot.faults if isinstance(cannot, ConfigError) else [said.say(cannot.message)]
         click.echo("\n".join(lines), err=True)
@@ -68,11 +74,20 @@ def verify(what: str, config_file: Path, as_json: bool) -> None:
 
 def _as_json(reports: list[Report]) -> dict[str, object]:
     return {
-        "ok": all(report.ok for report in reports), "checked": True,
-        "reports": [{"subject": r.subject, "ok": r.ok, **r.counts, "number": r.number,
-                     "remarks": [remark.as_json() for remark in r.remarks],
-                     "faults": [{"where": f.where, "message": f.message.as_json()} for f in r.faults]} for r in reports],
-    }  # fmt: skip
+        "ok": all(report.ok for report in reports),
+        "checked": True,
+        "reports": [
+            {
+                "subject": r.subject,
+                "ok": r.ok,
+                **r.counts,
+                "number": r.number,
+                "remarks": [remark.as_json() for remark in r.remarks],
+                "faults": [{"where": f.where, "message": f.message.as_json()} for f in r.faults],
+            }
+            for r in reports
+        ],
+    }
 
 
 def _print(report: Report, said: Words) -> None:
@@ -84,5 +99,13 @@ def _print(report: Report, said: Words) -> None:
         return
     one, many = HELD.get(report.subject, HELD["package"])
     count = report.counts[COUNTED.get(report.subject, "recordings")]
-    click.echo(said.plural(one, many, count, head=bag.spoken(report.number), number=bag.spoken(report.number),
-                           size_bytes=report.counts.get("bytes", 0)))  # fmt: skip
+    click.echo(
+        said.plural(
+            one,
+            many,
+            count,
+            head=bag.spoken(report.number),
+            number=bag.spoken(report.number),
+            size_bytes=report.counts.get("bytes", 0),
+        )
+    )

@@ -1,7 +1,7 @@
 """The hand-over worker: takes agreed export orders, one after another, and never in anybody's way.
 
-One process at a time does this work, the service or `examsite export` while the service is down: whoever holds the lock.
-A worker that is killed leaves its order claimed and NAME.part on the medium; the next one puts the order back and goes on.
+One process at a time does this work: whoever holds the lock, the service or, while it is down, `examsite export`.
+A worker that is killed leaves its order claimed and NAME.part on the medium; the next puts the order back and goes on.
 """
 
 from __future__ import annotations
@@ -118,17 +118,44 @@ def carry_out(db: Database, config: Config, clock: Clock, order: Order, alive: C
 
 def as_json(progress: Progress) -> dict[str, object]:
     """What a page shows of a running order."""
-    return {"step": progress.step, "files_done": progress.files_done, "files": progress.files,
-            "bytes_done": progress.bytes_done, "bytes": progress.bytes}  # fmt: skip
+    return {
+        "step": progress.step,
+        "files_done": progress.files_done,
+        "files": progress.files,
+        "bytes_done": progress.bytes_done,
+        "bytes": progress.bytes,
+    }
 
 
 def _finished(db: Database, clock: Clock, order: Order, package: Package) -> None:
     with store.transaction(db):
-        journal.append(db, clock, "export.finished", ACTOR, exam=order.args["exam"], order=order.id, name=package.path.name,
-                       files=package.files, size_bytes=package.size_bytes, package=package.number)  # fmt: skip
-        orders.finish(db, clock, order.id, True, {
-            "path": str(package.path), "name": package.path.name, "files": package.files, "size_bytes": package.size_bytes,
-            "package": package.number, "number": package.spoken, "verified": True})  # fmt: skip
+        journal.append(
+            db,
+            clock,
+            "export.finished",
+            ACTOR,
+            exam=order.args["exam"],
+            order=order.id,
+            name=package.path.name,
+            files=package.files,
+            size_bytes=package.size_bytes,
+            package=package.number,
+        )
+        orders.finish(
+            db,
+            clock,
+            order.id,
+            True,
+            {
+                "path": str(package.path),
+                "name": package.path.name,
+                "files": package.files,
+                "size_bytes": package.size_bytes,
+                "package": package.number,
+                "number": package.spoken,
+                "verified": True,
+            },
+        )
     log.info("order %d: %s is whole, number %s", order.id, package.path, package.spoken)
 
 

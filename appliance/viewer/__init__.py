@@ -1,7 +1,7 @@
 """The page on the stick: one HTML file that shows and plays a package from file://, in both languages, without network.
 
-Everything it says is computed here from the package's manifest, so the page claims nothing the manifest does not hold. Its
-script only moves between files; its content policy allows that one script and media files, nothing else.
+Everything it says is computed here from the package's manifest, so the page claims nothing the manifest does not hold.
+Its script only moves between files; its content policy allows that one script and media files, nothing else.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from appliance.clock import parse
-from appliance.model import LANGUAGES, Language, Message, N_, message
+from appliance.model import LANGUAGES, N_, Language, Message, message
 from appliance.words import Words
 
 TEXTS = {
@@ -27,8 +27,8 @@ TEXTS = {
     "player": N_("Player"),
     "play": N_("Play"),
     "pause": N_("Pause"),
-    "back": N_("−10 s"),
-    "on": N_("+10 s"),
+    "back": N_("−10\u00a0s"),
+    "on": N_("+10\u00a0s"),
     "speed": N_("Speed"),
     "goto": N_("Go to time"),
     "timeline": N_("When was recorded"),
@@ -51,27 +51,6 @@ TEXTS = {
     "cannot_play_hevc": N_("This browser cannot play H.265. The recording is whole: open its file in Chrome or VLC."),
     "no_recording": N_("Nothing was recorded after this."),
 }
-HOW_TO_CHECK = N_(
-    "HOW TO CHECK THIS PACKAGE\n"
-    "\n"
-    "1. Is every file what was handed over? In this folder:\n"
-    "     Linux, macOS:  sha256sum -c manifest-sha256.txt tagmanifest-sha256.txt\n"
-    "     Windows:       certutil -hashfile FILE SHA256, and compare with the line of manifest-sha256.txt\n"
-    "   Each line must end with OK.\n"
-    "2. Is the package whole, nothing missing and nothing added? With the Library of Congress's tool (pip install bagit):\n"
-    "     bagit.py --validate .\n"
-    "3. Does everything agree: files, list of recordings, gaps, journal? With the site's own program:\n"
-    "     examsite verify .\n"
-    "   It needs no network, no settings and no database.\n"
-    "4. Is it the package that was handed over, and not another one? The SHA-256 of tagmanifest-sha256.txt covers\n"
-    "   everything in here. Its first twelve digits are the package number; compare them with the act:\n"
-    "     sha256sum tagmanifest-sha256.txt\n"
-    "\n"
-    "A folder whose name ends in .part is not finished and proves nothing.\n"
-    "index.html shows and plays the recordings in any browser. data/manifest.json says what each file is; data/journal.jsonl\n"
-    "is the extract of the journal, each line exactly as it was hashed into the chain; data/seal.json, when it is there, is\n"
-    "what the journal's seal was computed over.\n"
-)  # fmt: skip
 TICK_STEPS_S = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 TICKS_AT_MOST = 7
 
@@ -89,13 +68,14 @@ class _Voice:
         return self.each(lambda words: words.say(text, **args))
 
     def each(self, tell: Any) -> Markup:
-        return Markup("").join(Markup('<span lang="{}">{}</span>').format(language, tell(words))
-                               for language, words in self.words.items())  # fmt: skip
+        return Markup("").join(
+            Markup('<span lang="{}">{}</span>').format(language, tell(words)) for language, words in self.words.items()
+        )
 
 
-def how_to_check(zone: ZoneInfo) -> bytes:
+def how_to_check() -> bytes:
     """how-to-check.txt: Russian first, then English."""
-    return ("\n" + "-" * 80 + "\n\n").join(Words(language, zone).say(HOW_TO_CHECK) for language in LANGUAGES).encode()
+    return f"\n{'-' * 80}\n\n".join(_resource(f"how-to-check.{language}.txt") for language in LANGUAGES).encode()
 
 
 def page(manifest: Mapping[str, Any], language: Language) -> bytes:
@@ -107,20 +87,40 @@ def page(manifest: Mapping[str, Any], language: Language) -> bytes:
     template, style, script = (_resource(name) for name in ("page.html", "page.css", "page.js"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     cameras = [_camera(t, scale, camera) for camera in manifest["cameras"]]
-    html = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template).render(
-        language=language, script_hash=f"sha256-{digest}", style=Markup(style), script=Markup(script), t=t,  # noqa: S704 - ours
-        title=words.say(TEXTS["heading"], title=manifest["exam"]["title"]), exam_title=manifest["exam"]["title"],
-        site=t.each(lambda w: f"{manifest['site']['name'][w.language]} · {manifest['site']['code']}"),
-        language_text=lambda key: words.say(TEXTS[key]), answer=_answer(t, manifest), facts=_facts(t, manifest),
-        cameras=cameras, ticks=scale.ticks(words), gaps=_gaps(t, manifest["cameras"]), about=_about(t, manifest),
-        limits=[t.say(Message.from_json(limit)) for limit in manifest["limits"]],
-        recordings=_island(manifest, scale),
-    )  # fmt: skip
+    html = (
+        Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+        .from_string(template)
+        .render(
+            language=language,
+            script_hash=f"sha256-{digest}",
+            style=Markup(style),  # noqa: S704 - a file of ours
+            script=Markup(script),  # noqa: S704 - a file of ours
+            t=t,
+            title=words.say(TEXTS["heading"], title=manifest["exam"]["title"]),
+            exam_title=manifest["exam"]["title"],
+            site=t.each(lambda w: f"{manifest['site']['name'][w.language]} · {manifest['site']['code']}"),
+            language_text=lambda key: words.say(TEXTS[key]),
+            answer=_answer(t, manifest),
+            facts=_facts(t, manifest),
+            cameras=cameras,
+            ticks=scale.ticks(words),
+            gaps=_gaps(t, manifest["cameras"]),
+            about=_about(t, manifest),
+            limits=[t.say(Message.from_json(limit)) for limit in manifest["limits"]],
+            recordings=_island(manifest, scale),
+        )
+    )
     return (html + "\n").encode()
 
 
 def _resource(name: str) -> str:
     return files("appliance").joinpath("viewer", name).read_text(encoding="utf-8")
+
+
+def _hours(words: Words, starts_at: str, ends_at: str) -> str:
+    """10:00–13:55, with seconds where minutes would not tell the beginning from the end."""
+    short = parse(ends_at) - parse(starts_at) < timedelta(minutes=10)
+    return "–".join(words.time(at) if short else words.minute(at) for at in (starts_at, ends_at))
 
 
 class _Scale:
@@ -161,23 +161,32 @@ def _answer(t: _Voice, manifest: Mapping[str, Any]) -> Markup:
 
 def _facts(t: _Voice, manifest: Mapping[str, Any]) -> Markup:
     starts_at, ends_at = manifest["exam"]["starts_at"], manifest["exam"]["ends_at"]
-    return t.each(lambda w: w.say(N_("{day}, exam {from_minute}–{to_minute}, all times {offset}. Cameras: {cameras}, files: {files},"
-                                     " {size_bytes}."), day=w.weekday(starts_at), from_minute=w.minute(starts_at),
-                                  to_minute=w.minute(ends_at), offset=w.offset(starts_at), cameras=len(manifest["cameras"]),
-                                  files=manifest["totals"]["files"], size_bytes=manifest["totals"]["size_bytes"]))  # fmt: skip
+    return t.each(
+        lambda w: w.say(
+            N_("{day}, exam {hours}, all times {offset}. Cameras: {cameras}, files: {files}, {size_bytes}."),
+            day=w.day(starts_at),
+            hours=_hours(w, starts_at, ends_at),
+            offset=w.offset(starts_at),
+            cameras=len(manifest["cameras"]),
+            files=manifest["totals"]["files"],
+            size_bytes=manifest["totals"]["size_bytes"],
+        )
+    )
 
 
 def _camera(t: _Voice, scale: _Scale, camera: Mapping[str, Any]) -> dict[str, Any]:
     window, segments = camera["window"], camera["segments"]
     return {
         "name": t.each(lambda w: camera["name"][w.language]),
-        "said": t.each(lambda w: f"{w.minute(window['starts_at'])}–{w.minute(window['ends_at'])}, {w.span(camera['recorded_ms'] / 1000)}"),
+        "said": t.each(
+            lambda w: f"{_hours(w, window['starts_at'], window['ends_at'])}, {w.span(camera['recorded_ms'] / 1000)}"
+        ),
         "files_said": t.say(N_("files: {n}"), n=len(segments)),
         "parts": [scale.span(s, e) for s, e in _runs(segments)],
         "gaps": [scale.span(gap["starts_at"], gap["ends_at"]) for gap in camera["gaps"]],
         "segments": [_segment(t, s) for s in segments],
         **scale.span(window["starts_at"], window["ends_at"]),
-    }  # fmt: skip
+    }
 
 
 def _runs(segments: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
@@ -194,42 +203,77 @@ def _runs(segments: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
 def _segment(t: _Voice, s: Mapping[str, Any]) -> dict[str, Any]:
     note = t.say(N_(", cut back to its last whole part after a power cut")) if s["repaired"] else ""
     anywhere = next(iter(t.words.values()))
-    return {"from": anywhere.time(s["starts_at"]), "to": anywhere.time(s["ends_at"]), "frames": s["frames"], "note": note,
-            "size": t.each(lambda w: w.size(s["size_bytes"])), "file": s["file"], "name": s["file"].rsplit("/", 1)[1],
-            "sha256": s["sha256"]}  # fmt: skip
+    return {
+        "from": anywhere.time(s["starts_at"]),
+        "to": anywhere.time(s["ends_at"]),
+        "frames": s["frames"],
+        "note": note,
+        "size": t.each(lambda w: w.size(s["size_bytes"])),
+        "file": s["file"],
+        "name": s["file"].rsplit("/", 1)[1],
+        "sha256": s["sha256"],
+    }
 
 
 def gap_sentence(camera: Mapping[str, Any], gap: Mapping[str, Any]) -> Message:
     """The gap in words: place, times, length, cause, journal entry."""
     length_ms = int((parse(gap["ends_at"]) - parse(gap["starts_at"])).total_seconds() * 1000)
-    args = {"camera": camera["name"], "from_at": gap["starts_at"], "to_at": gap["ends_at"], "gap_ms": length_ms,
-            "cause": Message.from_json(gap["cause_said"]), "entry": gap["entry"]}  # fmt: skip
+    args = {
+        "camera": camera["name"],
+        "from_at": gap["starts_at"],
+        "to_at": gap["ends_at"],
+        "gap_ms": length_ms,
+        "cause": Message.from_json(gap["cause_said"]),
+        "entry": gap["entry"],
+    }
     if gap["entry"] is None:
         return message(N_("{camera}: gap {from_at}–{to_at}, {gap_ms}. {cause}"), **args)
     return message(N_("{camera}: gap {from_at}–{to_at}, {gap_ms}. {cause} Journal entry {entry}."), **args)
 
 
 def _gaps(t: _Voice, cameras: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [{"camera": n, "from_ms": _ms(gap["starts_at"]), "to_ms": _ms(gap["ends_at"]), "said": t.say(gap_sentence(camera, gap))}
-            for n, camera in enumerate(cameras) for gap in camera["gaps"]]  # fmt: skip
+    return [
+        {
+            "camera": n,
+            "from_ms": _ms(gap["starts_at"]),
+            "to_ms": _ms(gap["ends_at"]),
+            "said": t.say(gap_sentence(camera, gap)),
+        }
+        for n, camera in enumerate(cameras)
+        for gap in camera["gaps"]
+    ]
 
 
 def _about(t: _Voice, manifest: Mapping[str, Any]) -> list[tuple[Markup, Markup | str]]:
     site, exam, order = manifest["site"], manifest["exam"], manifest["order"]
     rows: list[tuple[str, Markup | str]] = [
-        (N_("Site"), t.each(lambda w: ", ".join(filter(None, [site["name"][w.language], site["code"], site["address"]])))),
-        (N_("Exam"), t.each(lambda w: f"{exam['title']}, {w.day(exam['starts_at'])} {w.minute(exam['starts_at'])}–{w.minute(exam['ends_at'])}")),
+        (
+            N_("Site"),
+            t.each(lambda w: ", ".join(filter(None, [site["name"][w.language], site["code"], site["address"]]))),
+        ),
+        (
+            N_("Exam"),
+            t.each(
+                lambda w: f"{exam['title']}, {w.day(exam['starts_at'])} {_hours(w, exam['starts_at'], exam['ends_at'])}"
+            ),
+        ),
         (N_("Asked for by"), _signed(t, order["asked"])),
         (N_("Agreed by"), _signed(t, order["agreed"])),
         (N_("Grounds"), order["grounds"] or "—"),
         (N_("Recipient"), order["recipient"] or "—"),
         (N_("Archive sealed"), t.each(lambda w: w.moment(exam["sealed_at"]) if exam["sealed_at"] else "—")),
         (N_("Keep until"), t.each(lambda w: w.day(manifest["keep_until"]))),
-        (N_("Journal"), t.say(N_("entries {first}–{last}"), first=str(manifest["journal"]["first"]),
-                              last=str(manifest["journal"]["last"]))),
+        (
+            N_("Journal"),
+            t.say(
+                N_("entries {first}–{last}"),
+                first=str(manifest["journal"]["first"]),
+                last=str(manifest["journal"]["last"]),
+            ),
+        ),
         (N_("Clocks of the cameras"), _clocks(t, manifest["cameras"])),
         (N_("Made by"), f"{manifest['software']['name']} {manifest['software']['version']}"),
-    ]  # fmt: skip
+    ]
     return [(t.say(term), said) for term, said in rows]
 
 
@@ -239,17 +283,30 @@ def _signed(t: _Voice, who: Mapping[str, Any]) -> Markup:
 
 def _clocks(t: _Voice, cameras: Iterable[Mapping[str, Any]]) -> Markup:
     def tell(w: Words) -> str:
-        return " · ".join(f"{c['name'][w.language]} " + (w.say(N_("not asked")) if c["clock"] is None
-                          else w.signed_s(c["clock"]["offset_ms"] / 1000)) for c in cameras)  # fmt: skip
+        return " · ".join(
+            f"{c['name'][w.language]}: "
+            + (w.say(N_("not asked")) if c["clock"] is None else w.signed_s(c["clock"]["offset_ms"] / 1000))
+            for c in cameras
+        )
 
     return t.each(tell)
 
 
 def _island(manifest: Mapping[str, Any], scale: _Scale) -> Markup:
     """What the script needs, as JSON that cannot end its own element."""
-    cameras = [{"starts": _ms(c["window"]["starts_at"]), "segments": [[s["file"], _ms(s["starts_at"]), _ms(s["ends_at"]), s["video"]]
-                for s in c["segments"]]} for c in manifest["cameras"]]  # fmt: skip
-    island = {"zone": manifest["site"]["timezone"], "starts": _epoch_ms(scale.starts), "ends": _epoch_ms(scale.ends), "cameras": cameras}
+    cameras = [
+        {
+            "starts": _ms(c["window"]["starts_at"]),
+            "segments": [[s["file"], _ms(s["starts_at"]), _ms(s["ends_at"]), s["video"]] for s in c["segments"]],
+        }
+        for c in manifest["cameras"]
+    ]
+    island = {
+        "zone": manifest["site"]["timezone"],
+        "starts": _epoch_ms(scale.starts),
+        "ends": _epoch_ms(scale.ends),
+        "cameras": cameras,
+    }
     text = json.dumps(island, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))  # noqa: S704 - no tag can begin in it
 
@@ -260,5 +317,3 @@ def _ms(at: str) -> int:
 
 def _epoch_ms(at: datetime) -> int:
     return round(at.timestamp() * 1000)
-
-
