@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import select
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,6 +33,8 @@ from drivers.rtsp import StreamFacts
 from tests.fakes.cameras import StartCameras, camera
 from tests.fakes.cameras import virtual_cameras as virtual_cameras
 from tests.fakes.exam_site import END, START, TECHNICIAN, clock_at, database, planned, site
+from tests.fakes.refusing_camera import RefusingCamera
+from tests.fakes.refusing_camera import refusing_camera as refusing_camera
 
 NAME = {"ru": "Коридор 2", "en": "Corridor 2"}
 STREAM = StreamFacts(codec="h264", width=1920, height=1080, fps=25.0, sound="aac")
@@ -196,6 +200,18 @@ def test_a_damaged_database_and_a_broken_chain_fail() -> None:
     assert box.sound("row 7 missing from index").verdict == "failed"
     assert box.unbroken(journal.verify([])).verdict == "passed"
     assert box.unbroken(journal.verify([(2, "0" * 64, "{}")])).verdict == "failed"
+
+
+def test_after_a_refused_password_the_stream_is_not_tried(
+    refusing_camera: RefusingCamera, config: Config, limits: Limits
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stream:
+        url = f"rtsp://127.0.0.1:{stream.getsockname()[1]}/main"
+        both = config.camera("hq").model_copy(update={"onvif": refusing_camera.url, "stream": url})
+        seen = cameras.gather(both, threading.Semaphore(1))
+        assert select.select([stream], [], [], 0)[0] == [], "nobody knocked at the stream"
+    assert seen.refused
+    assert all_four(seen, limits) == ["failed"] * 4
 
 
 def passing(*items: str) -> Group:

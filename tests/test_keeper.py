@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.server
 import signal
 import socket
 import subprocess
@@ -31,6 +30,8 @@ from demo.cameras_process import Address
 from tests.fakes.cameras import StartCameras, camera
 from tests.fakes.cameras import virtual_cameras as virtual_cameras
 from tests.fakes.exam_site import END, ROOT, START, TECHNICIAN, clock_at, database, planned, site
+from tests.fakes.refusing_camera import RefusingCamera
+from tests.fakes.refusing_camera import refusing_camera as refusing_camera
 
 DUE = START - timedelta(hours=2)
 ORLOV = Person("orlov", "Орлов П. С.", Role.TECHNICIAN, "ru")
@@ -83,6 +84,7 @@ def test_the_checks_run_at_their_hour_and_once(db: Database, config: Config) -> 
     run = results.latest(db)
     assert run is not None
     assert (run.exam, run.asked_by) == (exam.id, "schedule")
+    ticks(Keeper.begin(db, config, clock), clock)
     (entry,) = journal.entries(db, kinds=["checks.finished"])
     assert "late_ms" not in entry.data
 
@@ -199,10 +201,10 @@ def test_an_exam_is_sealed_when_it_is_over_and_its_cameras_rest(tmp_path: Path) 
     of = Keeper.begin(db, config, clock)
     moment = exams.moments(config, exam)[0]
     assert exams.claim(db, clock, moment)  # the checks are another test's
-    set_cameras(db, "recording")
+    set_cameras(db, "reconnecting")
     live_through(of, clock, exams.moments(config, exam)[1].due_at)
     ticks(of, clock, 6)
-    assert exams.get(db, exam.id).state == "planned", "a camera is still being recorded"
+    assert exams.get(db, exam.id).state == "planned", "a camera is still wanted"
     set_cameras(db, "idle")
     ticks(of, clock, 6)
     assert exams.get(db, exam.id).state == "closed"
@@ -329,45 +331,23 @@ def test_snapshots_are_kept_fresh_and_whole(virtual_cameras: StartCameras, tmp_p
     assert [p.name for p in path.parent.iterdir()] == ["hq.jpg"]
 
 
-class Refusing(http.server.BaseHTTPRequestHandler):
-    """A camera that refuses every password, and counts."""
-
-    tries = 0
-
-    def do_POST(self) -> None:
-        type(self).tries += 1
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.send_response(401)
-        self.send_header("WWW-Authenticate", f'Digest realm="camera", nonce="{type(self).tries}", qop="auth"')
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    do_GET = do_POST
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing: the tests' output is read."""
-
-
-def test_a_refused_password_is_not_tried_again_until_it_is_another(tmp_path: Path) -> None:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}/onvif/device_service"
-    config = site(tmp_path, {"hq": Address("hq", "", url, "examsite", "wrong")})
+def test_a_refused_password_is_not_tried_again_until_it_is_another(
+    refusing_camera: RefusingCamera, tmp_path: Path
+) -> None:
+    config = site(tmp_path, {"hq": Address("hq", "", refusing_camera.url, "examsite", "wrong")})
     stop = threading.Event()
     (thread,) = snapshots.start(config, stop)
     try:
-        until(lambda: Refusing.tries > 0, "the password was tried")
+        until(lambda: refusing_camera.tries > 0, "the password was tried")
         time.sleep(1)
-        tried = Refusing.tries
+        tried = refusing_camera.tries
         time.sleep(snapshots.EVERY_S + 0.5)
-        assert Refusing.tries == tried
+        assert refusing_camera.tries == tried
         (tmp_path / "hq.password").write_text("another wrong one\n")
-        until(lambda: Refusing.tries > tried, "the new password was tried")
+        until(lambda: refusing_camera.tries > tried, "the new password was tried")
     finally:
         stop.set()
         thread.join(20)
-        server.shutdown()
-        server.server_close()
 
 
 def test_the_heartbeat_carries_both_clocks_for_the_next_keeper(db: Database, config: Config) -> None:

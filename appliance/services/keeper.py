@@ -187,6 +187,9 @@ class Worker:
         with closing(store.open(self._config.database)) as db:
             try:
                 work(db)
+            except ApplianceError as refused:
+                log.warning("%s", refused)
+                failed(db)
             except Exception:  # the loop's one place to decide: it is said, and tried again
                 log.exception("work of the keeper failed and will be tried again")
                 failed(db)
