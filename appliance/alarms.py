@@ -2,7 +2,7 @@
 
 Owns event, zone and alarm; the lines are in `links`, the board people watch in `alarm_board`.
 The order of events is the order of their numbers, never the panel's clock.
-An alarm ends on the board when the panel said it is over *and* somebody acknowledged it, whichever comes first.
+An alarm leaves the board when the panel said it is over *and* somebody acknowledged it, in either order.
 """
 
 from __future__ import annotations
@@ -244,8 +244,11 @@ def _ends(said: _Said, key: str) -> bool:
     same_point = account == (said.event.account or "") and "|".join(point) == _point(said.event)
     if "any-class" in said.event.flags:  # a restore that does not say of what (Radionics R)
         return same_point
-    kinds = (told.split(":")[0].split(".")[0], said.event.kind.split(".")[0])
-    return same_point and kinds[0] == kinds[1] and (key == said.key or ":" not in told)
+    kind = told.split(":")[0]
+    same_family = kind.split(".")[0] == said.event.kind.split(".")[0]
+    # The end of a pre-alarm must not end the fire it became; the end of a fire ends what led to it.
+    no_worse = active_group(kind).rank >= active_group(said.event.kind).rank
+    return same_point and (key == said.key or (same_family and no_worse and ":" not in told))
 
 
 def acknowledge(

@@ -177,6 +177,17 @@ def test_a_pre_alarm_that_becomes_a_fire_is_two_alarms_with_the_fire_on_top(desk
     ]  # fmt: skip
 
 
+def test_the_end_of_a_pre_alarm_does_not_end_the_fire_but_the_end_of_the_fire_ends_a_pre_alarm(desk: Desk) -> None:
+    desk.hears("fire")
+    desk.hears("R118")
+    assert desk.only().state == "unacknowledged"
+    desk.hears("fire-restored")
+    assert desk.only().state == "cleared"
+    desk.hears("E118", "002")
+    desk.hears("fire-restored", "002")
+    assert [a.state for a in desk.board().alarms] == ["cleared", "cleared"]
+
+
 def test_two_faults_of_one_zone_end_each_by_itself(desk: Desk) -> None:
     desk.hears("E373")
     desk.hears("E380")

@@ -78,7 +78,7 @@ class Watcher:
         self.counts = Counts()
         self._config, self._clock, self._stop = config, clock, stop
         self._thread: threading.Thread | None = None
-        self._heard_mono_s = 0.0
+        self._heard_mono_s = clock.mono_s()
         self._written_mono_s: float | None = None  # when "heard" was last written; None: the link is not heard
         self._faults_unheard = 0
         self._told: tuple[links.Lost, Message] | None = None  # how the link is lost, as last written
@@ -95,7 +95,7 @@ class Watcher:
 
     def _run(self) -> None:
         db = store.open(self._config.database)
-        self._heard_mono_s, self._written_mono_s, self._told = self._clock.mono_s(), None, None
+        self._written_mono_s = None  # a thread that is started again and again still notices when nothing is heard
         with store.transaction(db):
             links.starting(db, self.panel.id, self._clock)
         try:
@@ -174,8 +174,8 @@ class Watcher:
     def _lost(self, db: Database, state: links.Lost, detail: Message) -> None:
         if self._told == (state, detail):
             return
-        self._written_mono_s, self._told = None, (state, detail)
         with store.transaction(db):
             news = links.lost(db, self._config, self.panel.id, state, detail, self._clock)
+        self._written_mono_s, self._told = None, (state, detail)
         if news:
             log.warning("panel %s is not heard: %s", self.panel.id, detail)
