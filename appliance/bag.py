@@ -66,7 +66,7 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far it is. Each step counts its own files and bytes from nothing."""
+    """How far it is. Copying and reading each count their files and bytes from nothing; closing has them all."""
 
     step: Step
     files_done: int
@@ -123,6 +123,7 @@ def write(contents: Contents, folder: Path, tell: Callable[[Progress], None]) ->
             _copy_unless_there(part, piece, counter)
         differing = _read_back_all(part, contents.pieces, counter)
         if differing:
+            counter.begin("copying")
             for piece in differing:
                 medium.remove_file(part / piece.path)
                 _copy_unless_there(part, piece, counter)
@@ -162,7 +163,8 @@ class _Counter:
         self.begin("copying")
 
     def begin(self, step: Step) -> None:
-        self.now = Progress(step, 0, self._files, 0, self._bytes)
+        done = (self._files, self._bytes) if step == "closing" else (0, 0)
+        self.now = Progress(step, done[0], self._files, done[1], self._bytes)
         self._tell(self.now)
 
     def moved(self, size_bytes: int) -> None:
@@ -318,7 +320,7 @@ def _refusal(bad: MediumError, counter: _Counter) -> ExportError:
     """What to tell a person about a medium that did not take it."""
     far = {"done_bytes": counter.now.bytes_done, "all_bytes": counter.now.bytes}
     if bad.errno in (errno.ENOSPC, errno.EDQUOT):
-        return _short(counter.now.bytes - counter.now.bytes_done)
+        return _short(max(counter.now.bytes - counter.now.bytes_done, SLACK_BYTES_A_FILE))
     if bad.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return ExportError(
             N_(
@@ -326,7 +328,7 @@ def _refusal(bad: MediumError, counter: _Counter) -> ExportError:
                 " again: what is copied already is kept."
             )
         )
-    if counter.now.bytes_done == 0 and bad.errno == errno.ENOENT:
+    if counter.now.step == "copying" and counter.now.bytes_done == 0 and bad.errno == errno.ENOENT:
         return ExportError(
             N_("There is no medium at {path}. Put one into the box and place the order again."), path=str(bad.path)
         )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
+from appliance import store
 from appliance.model import Language
 from tests import handover
 
@@ -117,6 +119,26 @@ def test_a_broken_file_is_said_and_the_next_one_plays(browser: Browser, package:
     page = browser.new_page()
     page.goto((copy / "index.html").as_uri())
     expect(page.locator(".status")).to_contain_text("VLC", use_inner_text=True)
+    page.close()
+
+
+def test_h265_plays_or_is_said_to_need_another_program(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "film").mkdir()
+    film = handover.film(tmp_path / "film")
+    old = film / "corridor-1" / handover.file_name(0)
+    made = ["ffmpeg", "-v", "error", "-i", old, "-c:v", "libx265", "-x265-params", "log-level=none", "-tag:v", "hvc1"]
+    subprocess.run([*made, tmp_path / "new.mp4"], check=True, timeout=60)
+    (tmp_path / "new.mp4").rename(old)
+    site = handover.site(tmp_path / "site", film, sealed=False)
+    with store.transaction(site.db):
+        site.db.write("update segment set video = 'hevc' where path like ?", (f"%/corridor-1/{old.name}",))
+    page = browser.new_page()
+    page.goto((site.package(site.stick).path / "index.html").as_uri())
+    page.locator("button.camera", has_text="Коридор 1").click()
+    page.wait_for_function(
+        "document.querySelector('video').readyState >= 2 || document.querySelector('.status').innerText.includes('H.265')",
+        timeout=15_000,
+    )
     page.close()
 
 
