@@ -157,8 +157,8 @@ class Watcher:
 
     def _keep(self, db: Database, frame: Frame) -> None:
         with store.transaction(db):
-            recorded = alarms.record(db, self._config, self.panel.id, frame, self._clock)
             back = frame.alive and links.heard(db, self._config, self.panel.id, self._clock)
+            recorded = alarms.record(db, self._config, self.panel.id, frame, self._clock)
         if frame.alive:
             self._written_mono_s, self._told = self._clock.mono_s(), None
         if back:
