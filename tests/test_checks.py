@@ -143,6 +143,23 @@ def test_disk_space_is_what_is_left_above_the_reserve(
     assert disk.enough(space, needed_days=1.5, reserve_bytes=1).verdict == verdict
 
 
+def test_a_recording_disk_that_is_not_there_fails(config: Config) -> None:
+    (config.video / "incoming").rmdir()
+    (config.video / "archive").rmdir()
+    config.video.rmdir()
+    found = runner.examine(disk.group(config, []))["disk.space"]
+    assert found.verdict == "failed"
+    assert "video" in str(found.found)
+
+
+def test_a_password_file_that_cannot_be_read_is_named(config: Config) -> None:
+    (config.source.parent / "hq.password").unlink()
+    group = cameras.group(config.camera("hq"), config.profile.limits, threading.Semaphore(1))
+    found = runner.examine(group)["camera.answers/hq"]
+    assert found.verdict == "broke"
+    assert "hq.password" in str(found.found)
+
+
 @pytest.mark.parametrize(
     ("facts", "verdict"),
     [(ClockFacts(True), "passed"), (ClockFacts(True, 0.05), "passed"), (ClockFacts(True, -0.5), "remark"),

@@ -12,6 +12,7 @@ from appliance.config import Config
 from appliance.exams import Exam
 from appliance.model import N_, message
 from drivers import host
+from drivers.types import DriverError
 
 BITS = 8
 REPLACE = N_("Check that it is attached and not write-protected; replace it if it is worn out.")
@@ -30,10 +31,18 @@ def group(config: Config, planned: list[Exam]) -> Group:
     overdue = Verdict("broke", message(N_("The recording disk did not answer in time.")),
                       message(N_("Check that the disk is attached; restart the box if it is.")))  # fmt: skip
     return Group(
-        lambda: Space(host.disk(config.video), fullest_day_bytes(config, planned)),
+        lambda: Space(look(config), fullest_day_bytes(config, planned)),
         {"disk.space": lambda space: enough(space, config.profile.limits.disk_needed_days, config.reserve_bytes)},
         overdue,
     )
+
+
+def look(config: Config) -> host.DiskFacts:
+    """The recording disk; one that is not there has no room and says why."""
+    try:
+        return host.disk(config.video)
+    except DriverError as gone:
+        return host.DiskFacts(0, 0, str(gone))
 
 
 def fullest_day_bytes(config: Config, planned: list[Exam]) -> int:

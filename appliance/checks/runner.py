@@ -15,7 +15,7 @@ from appliance.checks import catalog, results
 from appliance.checks.results import TITLES, Group, Verdict
 from appliance.clock import Clock, iso
 from appliance.config import Config
-from appliance.model import N_, Actor, message
+from appliance.model import N_, Actor, ApplianceError, message
 from appliance.store import Database
 
 log = logging.getLogger(__name__)
@@ -104,12 +104,9 @@ def examine(group: Group) -> dict[str, Verdict]:
 
 def broke(item: str, fault: Exception) -> Verdict:
     log.exception("check %s broke", item, exc_info=fault)
-    return Verdict(
-        "broke",
-        message(
-            N_("The check “{check}” broke down and counts as not passed."),
-            check=message(TITLES[item.partition("/")[0]]).as_json(),
-        ),
-        message(N_("Run it again; if it repeats, look yourself.")),
-        {"fault": f"{type(fault).__name__}: {fault}"},
-    )
+    title = TITLES[item.partition("/")[0]]
+    found = message(N_("The check “{check}” broke down and counts as not passed."), check=message(title).as_json())
+    if isinstance(fault, ApplianceError):  # the house's own sentence says more: a password file that cannot be read
+        found = fault.message
+    facts = {"fault": f"{type(fault).__name__}: {fault}"}
+    return Verdict("broke", found, message(N_("Run it again; if it repeats, look yourself.")), facts)
