@@ -90,6 +90,16 @@ def open_outage(db: Database, camera: str) -> str | None:
     return db.value("select cause from outage where camera = ? and ended_at is null order by id desc", (camera,))  # type: ignore[no-any-return]
 
 
+def evidence(db: Database) -> tuple[int, ...] | None:
+    """Changes when gaps may have; None while a gap is growing."""
+    if db.value("select 1 from outage where ended_at is null") is not None:
+        return None
+    return (db.value("select coalesce(max(id), 0) from segment"), db.value("select coalesce(max(id), 0) from outage"),
+            db.value("select coalesce(sum(revision), 0) from exam"),
+            db.value("select count(*) from exam where state = 'planned'"),
+            db.value("select count(*) from camera_state where state = 'recording'"))  # fmt: skip
+
+
 def gaps(db: Database, exam_id: str) -> list[Gap]:
     """The exam's gaps as last worked out, by camera and time."""
     return [_gap(row) for row in db.rows("select * from gap where exam = ? order by camera, starts_at", (exam_id,))]

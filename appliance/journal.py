@@ -182,7 +182,8 @@ def explain(db: Database, clock: Clock, seq: int, who: Person, word: str) -> int
     about = get(db, seq)
     _need_word(word)
     with store.transaction(db):
-        return append(
+        twice = _said_already(db, seq, "journal.explained", who, {"word": word.strip()})
+        return twice or append(
             db,
             clock,
             "journal.explained",
@@ -205,6 +206,9 @@ def review(db: Database, clock: Clock, seq: int, who: Person, verdict: str, word
     if verdict != "accepted":
         _need_word(word)
     with store.transaction(db):
+        twice = _said_already(db, seq, "journal.reviewed", who, {"verdict": verdict, "word": word.strip()})
+        if twice:
+            return twice
         for old in answers(db, seq):
             if old.kind == "journal.reviewed" and old.data["verdict"] in ("accepted", "refused"):
                 raise ApplianceError(
@@ -224,6 +228,13 @@ def review(db: Database, clock: Clock, seq: int, who: Person, verdict: str, word
             verdict=verdict,
             word=word.strip(),
         )
+
+
+def _said_already(db: Database, seq: int, kind: str, who: Person, data: Mapping[str, Any]) -> int | None:
+    """The number of the newest answer when it is this very one: a form pressed twice is written once."""
+    last = next(reversed(answers(db, seq)), None)
+    same = last is not None and (last.kind, last.actor.id, dict(last.data)) == (kind, who.login, dict(data))
+    return last.seq if last is not None and same else None
 
 
 def _need_word(word: str) -> None:

@@ -64,7 +64,7 @@ class CameraLoop:
         self.poke = threading.Event()  # set after `want` changed, or at the end
         self.state = CameraState(camera.id, "idle", iso(clock.now()))
         self.config, self.clock, self._syncer = config, clock, syncer
-        self._source = SourceFinder(camera)
+        self._source = SourceFinder(camera, config.profile.recording.stall_s)
         self._folder = config.incoming / camera.id
         self._stop = threading.Event()
         self._silent_since: datetime | None = None  # of the outage that is in the journal
@@ -228,7 +228,7 @@ class _Watch:
     def until_over(self) -> End:
         """Watch until there is a reason to stop; says which."""
         while True:
-            news = self._run.read(LOOK_S)
+            news = self._run.read(self._patience_s())
             now_s = self._clock.mono_s()  # before `take`: what arrives while it archives is read the next time
             self.take(news)
             recorded_s = now_s - self._began_s if self._frames else 0.0
@@ -242,9 +242,16 @@ class _Watch:
             if cause is not None:
                 return End(cause, recorded_s)
 
+    def _limit_s(self) -> float:
+        return self._config.profile.recording.stall_s if self._frames else FIRST_FRAME_S
+
+    def _patience_s(self) -> float:
+        """Progress comes every second and wakes us; without it, look when the limit is reached, not before."""
+        left_s = self._limit_s() - (self._clock.mono_s() - self._rose_s) + 0.01
+        return min(2 * LOOK_S, max(0.0, left_s))
+
     def _fault(self, now_s: float) -> str | None:
-        limit_s = self._config.profile.recording.stall_s if self._frames else FIRST_FRAME_S
-        if now_s - self._rose_s > limit_s:
+        if now_s - self._rose_s > self._limit_s():
             log.warning("%s: no frame for %.1f s", self._loop.camera.id, now_s - self._rose_s)
             return "camera silent"
         if self._file.fault:
@@ -271,6 +278,7 @@ class _Watch:
                 self._loop.first_frame(self._db, self._want, self._timeline.at(progress.media_s))
             self._loop.heard(self._timeline.at(self._file.safe_s) if self._file.safe_s > 0 else None)
         for finished in news.finished:
+            self._timeline.heard(finished.ends_s)  # a file ends when the key frame of the next one arrives
             self._file.path = self._run.open_file(finished.index + 1)
             self._archive(finished)
 

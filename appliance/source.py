@@ -11,6 +11,7 @@ from drivers.types import DriverError
 
 ONVIF_TIMEOUT_S = 5.0
 KNOCK_TIMEOUT_S = 2.0
+PATIENT_S = 8.0  # for a camera that did not answer in time before: some need seconds for their first answer
 FAILURES_TO_ASK_AGAIN = 3  # a camera that was re-addressed or set to another codec has another stream
 
 CAUSE_OF: dict[ffmpeg.Trouble, str] = {
@@ -32,8 +33,9 @@ class NoSource(Exception):
 class SourceFinder:
     """One camera's. Belongs to that camera's thread."""
 
-    def __init__(self, camera: Camera) -> None:
+    def __init__(self, camera: Camera, stall_s: float) -> None:
         self._camera = camera
+        self._timeout_s = min(stall_s, 5.0) / 2  # ffmpeg's fires after twice this: when the recorder sees the stall too
         self._url = camera.stream
         self._stream: ffmpeg.Stream | None = None
         self._failures = 0
@@ -49,7 +51,8 @@ class SourceFinder:
             raise NoSource("password refused", str(fault)) from fault
         if self._url is None:
             self._url = self._ask_address(password)
-        source = ffmpeg.Source(self._url, self._camera.user, password, self._camera.sound)
+        timeout_s = self._timeout_s if self._failures <= 1 else PATIENT_S
+        source = ffmpeg.Source(self._url, self._camera.user, password, self._camera.sound, timeout_s)
         if self._stream is None:
             try:
                 self._stream = ffmpeg.probe(source)

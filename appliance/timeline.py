@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from appliance.clock import Clock
 
-DRIFT = 500e-6  # a camera's crystal and ours may part by this much; the anchor follows no faster
+DRIFT = 500e-6  # a camera's clock may be this much slower than ours; the anchor moves back no faster
 STEP_S = 0.5  # the wall clock moved against the monotonic one by more: it was set
 JOIN_S = 0.5  # what is nearer to the segment before than this joins it (fmp4.HOLE_S is the same bound inside a file)
 
@@ -53,7 +53,7 @@ class Timeline:
 
         A file during which the clock was set lies wholly on the old clock, the next one begins by the new.
         """
-        anchor_s = self._settle(starts_s + duration_s, duration_s, frame_s)
+        anchor_s = self._settle(starts_s + duration_s, duration_s)
         before_s, self._offset_s = self._offset_s, self._wall_minus_mono_s()
         stepped = abs(self._offset_s - before_s) > STEP_S
         end_offset_s = before_s if stepped else self._offset_s
@@ -65,15 +65,13 @@ class Timeline:
         self._next_at = self._wall(end_mono_s, self._offset_s) if stepped else ends_at
         return Placed(starts_at, ends_at)
 
-    def _settle(self, end_s: float, duration_s: float, frame_s: float) -> float:
-        """The anchor for the file that ends at `end_s`. A sample is the media time at the end of the newest frame, which
-        arrives when it begins: one frame is added back."""
+    def _settle(self, end_s: float, duration_s: float) -> float:
+        """The anchor for the file that ends at `end_s`."""
         low_s, self._low_s = self._low_s, None
         if self._anchor_s is None:  # a file finished before any progress was heard ended just now
-            self._anchor_s = self._clock.mono_s() - end_s if low_s is None else low_s + frame_s
-        elif low_s is not None:
-            most_s = DRIFT * duration_s
-            self._anchor_s += max(-most_s, min(most_s, low_s + frame_s - self._anchor_s))
+            self._anchor_s = self._clock.mono_s() - end_s if low_s is None else low_s
+        elif low_s is not None:  # less delayed than any before is nearer the truth; later is drift, or only a slow network
+            self._anchor_s += min(DRIFT * duration_s, low_s - self._anchor_s)
         return self._anchor_s
 
     @staticmethod

@@ -24,8 +24,6 @@ import ffmpeg
 
 from drivers.types import DriverError
 
-# ffmpeg's own time limit: it fires after once to twice this, and not at all while RTCP goes on. Only the second watch.
-IO_TIMEOUT_S = 5
 FRAGMENT_S = 1.0  # what ffmpeg holds back before it writes: at most this is lost when the process is killed
 INT_WAIT_S, TERM_WAIT_S = 3.0, 1.0
 MOVFLAGS = (
@@ -60,12 +58,18 @@ class StreamError(DriverError):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a stream is and who signs in. `url` carries no password."""
+    """Where a stream is and who signs in. `url` carries no password.
+
+    `timeout_s` is ffmpeg's own limit on silence: it fires after once this while connecting, after twice this later, and
+    not at all while RTCP goes on. So it is only the second watch; but a stalled ffmpeg that ends by it writes down what
+    it holds, one that must be interrupted in its read does not.
+    """
 
     url: str
     user: str = ""
     password: str = ""
     sound: bool = True
+    timeout_s: float = 5.0
 
     def script(self) -> str:
         """The ffconcat script that opens it. Held in memory and sent down a pipe, never written to a file."""
@@ -77,7 +81,7 @@ class Source:
             raise StreamError("no stream", "the stream's address has a line break in it")
         options = {
             "rtsp_transport": "tcp",  # UDP would lose packets unseen
-            "timeout": str(IO_TIMEOUT_S * 1_000_000),
+            "timeout": f"{self.timeout_s * 1e6:.0f}",
             "fpsprobesize": "0",  # else it looks at 20 frames before it writes one: 2.6 to 3.4 s instead of 0.5 to 1.4
         }
         if not self.sound:

@@ -64,6 +64,7 @@ def _watch(
 ) -> None:
     """Tell the cameras what is wanted, and the others how they are."""
     saved: dict[str, CameraState] = {}
+    known: object = None
     due = {"states": 0.0, "beat": 0.0, "coverage": 0.0}
     while True:
         now_s = clock.mono_s()
@@ -79,7 +80,7 @@ def _watch(
                 _save(db, loops, saved)
             if now_s >= due["coverage"]:
                 due["coverage"] = now_s + COVERAGE_S
-                _cover(db, config, clock)
+                known = _cover(db, config, clock, known)
             if now_s >= due["beat"]:
                 due["beat"] = now_s + health.BEAT_S
                 health.beat(db, clock, NAME, {"recording": sum(loop.state.state == "recording" for loop in loops)})
@@ -98,13 +99,20 @@ def _save(db: Database, loops: list[CameraLoop], saved: dict[str, CameraState]) 
         saved.update({state.camera: state for state in changed})
 
 
-def _cover(db: Database, config: Config, clock: Clock) -> None:
-    """Work out the gaps of the exams that are going on, and of one that has just ended."""
+def _cover(db: Database, config: Config, clock: Clock, known: object) -> object:
+    """Work out the gaps of the exams that have begun, unless nothing has changed since `known`; returns what is known.
+
+    While every camera records, that is once for each finished segment; it costs 1.7 ms a camera late in a day.
+    """
+    evidence = coverage.evidence(db)
+    if evidence is not None and evidence == known:
+        return known
     now = clock.now()
     for exam in exams.exams(db):
         first, last = exams.span(config, exam)
         if exam.state == "planned" and first <= now:
             coverage.update(db, config, clock, exam, min(now, last))
+    return evidence
 
 
 def _note_absence(db: Database, config: Config, clock: Clock, wanted: Container[str]) -> None:
