@@ -3,7 +3,7 @@
 #
 # Everything but the Debian packages stays inside the checkout, in .venv. Where packages come from is the machine's own
 # affair (apt sources, pip configuration, proxies): no address is written here.
-set -Eeuo pipefail
+set -euo pipefail
 
 here=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")" && pwd)
 venv=$here/.venv
@@ -85,10 +85,10 @@ install_packages() {
             "apt-get update && apt-get install --no-install-recommends ${packages[*]}"
     fi
     say "Installing Debian packages: ${packages[*]}"
-    as_root dpkg --configure -a # an installation that was cut off before is finished first; otherwise does nothing
     as_root apt-get update || say "Some package lists could not be renewed; trying with those that are here."
-    # a fresh Debian may be busy with its own upgrades: wait for the lock instead of giving up
-    as_root apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=300 "${packages[@]}" ||
+    # first what an earlier cut left half done; a fresh Debian that is busy with its own upgrades is waited for
+    { as_root dpkg --configure -a &&
+        as_root apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=300 "${packages[@]}"; } ||
         fail "The Debian packages could not be installed; the lines above say why. Mend that and start again:" \
             "what is installed already is kept."
 }
@@ -124,7 +124,7 @@ prepare_venv() {
     rm -f -- "$stamp"
     # What builds is locked too: two dependencies and this checkout come as source, and are built without isolation,
     # because an isolated build fetches a setuptools of its own that no hash holds.
-    say "Fetching Python packages, 120 MB at most"
+    say "Fetching Python packages (about 100 MB for the demo, 190 MB for the tests)"
     pip_install --quiet --require-hashes -r "$here/requirements-build.lock"
     pip_install --require-hashes -r "$here/$lock"
     PYTHONWARNINGS=ignore pip_install --quiet --no-index --editable "$here" # editable is what is wanted, no need to warn
