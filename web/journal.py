@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from appliance import exams, journal, kinds
 from appliance.config import Config
 from appliance.journal import Entry
-from appliance.model import N_, ApplianceError, message
+from appliance.model import N_, ApplianceError, Message, Role, message
 from appliance.store import Database
 from web import context, rights
 from web.failures import NotAllowed
@@ -78,6 +78,20 @@ def waiting_for(db: Database, right: str) -> list[Line]:
     return sorted(lines, key=lambda found: (order[found.state], found.entry.seq))
 
 
+VERDICT_WORDS = {"accepted": N_("confirmed"), "asked": N_("asked back"), "refused": N_("refused")}
+
+
+def sentence(entry: Entry) -> Message:
+    """The entry as people read it: roles and verdicts by their titles instead of their keys."""
+    said = kinds.sentence(entry)
+    args = dict(said.args)
+    if args.get("role") in set(Role):
+        args["role"] = context.role_title(str(args["role"]))
+    if args.get("verdict") in VERDICT_WORDS:
+        args["verdict"] = message(VERDICT_WORDS[str(args["verdict"])])
+    return Message(said.text, args)
+
+
 @views.get("/journal")
 @needs("journal.read")
 def entries() -> ResponseReturnValue:
@@ -95,7 +109,7 @@ def entries() -> ResponseReturnValue:
     else:
         fresh, seen = 0, journal.head(db)[0]
     return context.page(
-        "journal.html", lines=[line(db, entry) for entry in found], say=kinds.sentence, states=STATES,
+        "journal.html", lines=[line(db, entry) for entry in found], say=sentence, states=STATES,
         subjects=SUBJECTS, subject=subject, exam=exam, exams=exams.exams(db), everything=everything,
         head=journal.head(db), seen=seen, fresh=fresh, more=len(found) + fresh >= PAGE, before=before,
     )  # fmt: skip
@@ -115,7 +129,7 @@ def waiting() -> ResponseReturnValue:
     right = "journal.review" if context.may("journal.review") else "journal.explain"
     reviewed = journal.entries(db, kinds=["journal.reviewed"], newest_first=True, limit=1)
     return context.page(
-        "waiting.html", lines=waiting_for(db, right), say=kinds.sentence, states=STATES,
+        "waiting.html", lines=waiting_for(db, right), say=sentence, states=STATES,
         head=journal.head(db), last_review=reviewed[0] if reviewed else None,
     )  # fmt: skip
 
@@ -133,7 +147,7 @@ def _entry_page(seq: int, refusal: object = None, word: str = "", status: int = 
         raise NotAllowed("journal.all")
     shown = line(db, found)
     return context.page(
-        "entry.html", line=shown, say=kinds.sentence, states=STATES, refusal=refusal, word=word,
+        "entry.html", line=shown, say=sentence, states=STATES, refusal=refusal, word=word,
         facts=_facts(context.config(), found), about=[journal.get(db, ref) for ref in found.refs],
         head=journal.head(db)[0],
     ), status  # fmt: skip

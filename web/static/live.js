@@ -22,6 +22,7 @@
 
   // --- fetching and morphing
   async function refresh() {
+    if (document.querySelector("[data-still]")) { fetched = now(); return; } // a page about a failure has nothing to renew
     if (busy) { again = true; return; }
     busy = true;
     try {
