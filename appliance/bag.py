@@ -83,6 +83,8 @@ class Package:
     files: int
     size_bytes: int
     number: str
+    filesystem: str = ""
+    medium: str | None = None  # the stick's own name and serial, when it tells
 
     @property
     def spoken(self) -> str:
@@ -113,7 +115,7 @@ def write(contents: Contents, folder: Path, tell: Callable[[Progress], None]) ->
     counter = _Counter(contents, tell)
     try:
         _look_at_sources(contents.pieces)
-        _look_at_medium(folder, contents, part)
+        facts = _look_at_medium(folder, contents, part)
         medium.make_folder(part)
         _clear(part, {piece.path for piece in contents.pieces})
         counter.begin("copying")
@@ -152,7 +154,8 @@ def write(contents: Contents, folder: Path, tell: Callable[[Progress], None]) ->
             file=bad.path.name,
             cause=str(bad),
         ) from bad
-    return Package(folder / contents.name, len(contents.pieces), contents.size_bytes, number)
+    whole = folder / contents.name
+    return Package(whole, len(contents.pieces), contents.size_bytes, number, facts.filesystem, facts.id)
 
 
 class _Counter:
@@ -199,8 +202,8 @@ def _changed(piece: Piece) -> ExportError:
     )
 
 
-def _look_at_medium(folder: Path, contents: Contents, part: Path) -> None:
-    """Refuse before anything is written what cannot end well."""
+def _look_at_medium(folder: Path, contents: Contents, part: Path) -> medium.Facts:
+    """Refuse before anything is written what cannot end well; otherwise what the medium is."""
     facts = medium.facts(folder)
     if not facts.writable:
         raise MediumError(OSError(errno.EROFS, os.strerror(errno.EROFS)), folder)
@@ -215,6 +218,7 @@ def _look_at_medium(folder: Path, contents: Contents, part: Path) -> None:
             N_("This medium's file system ({filesystem}) takes no file over 4 GiB. Format it as exFAT."),
             filesystem=facts.filesystem,
         )
+    return facts
 
 
 def _short(short_bytes: int) -> ExportError:

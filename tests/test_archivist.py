@@ -193,6 +193,14 @@ def test_a_refused_order_says_what_to_do_and_the_next_one_goes_on(site: Site) ->
     assert kept.items() <= {path.name: path.stat().st_ino for path in site.stick.rglob("*.mp4")}.items()
 
 
+def test_an_order_that_trips_the_program_is_not_met_again(site: Site) -> None:
+    order = site.order(room_kinds=5)
+    with pytest.raises(TypeError):
+        archivist.carry_out(site.db, site.config, site.clock, order, lambda: None)
+    assert orders.get(site.db, order.id).state == "failed"
+    assert kinds(site) == ["export.failed"]
+
+
 def test_only_one_works_at_a_time(site: Site, service: Callable[[], subprocess.Popen[bytes]]) -> None:
     with archivist.only_worker(site.config) as alone:
         assert alone

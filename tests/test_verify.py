@@ -195,6 +195,14 @@ def test_a_recording_put_in_place_of_another_breaks_the_seal(package: Path) -> N
     assert [fault.where for fault in packages.check(package).faults] == [first.relative_to(package).as_posix()]
 
 
+def test_without_a_seal_the_manifest_still_binds_each_file(tmp_path: Path, filmed: Path) -> None:
+    package = handover.site(tmp_path / "site", filmed, sealed=False).package(tmp_path).path
+    changed = next((package / bag.VIDEO).rglob("*.mp4"))
+    changed.write_bytes(changed.read_bytes() + b"x")
+    handover.rebag(package)
+    assert [fault.where for fault in packages.check(package).faults] == [changed.relative_to(package).as_posix()]
+
+
 def test_a_seal_written_anew_is_not_the_journals(package: Path) -> None:
     (package / bag.SEAL).write_bytes(b"[]")
     handover.rebag(package)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
-from appliance import store
+from appliance import store, viewer
 from appliance.model import Language
 from tests import handover
 
@@ -122,12 +122,37 @@ def test_a_broken_file_is_said_and_the_next_one_plays(browser: Browser, package:
     page.close()
 
 
+def test_what_people_typed_is_text_and_never_markup(browser: Browser, tmp_path: Path, package: Path) -> None:
+    typed = '</script><img src=x onerror=alert(1)>{{ 7 * 7 }}"&'
+    said = handover.manifest(package)
+    said["order"]["grounds"] = said["exam"]["title"] = said["cameras"][0]["name"]["ru"] = typed
+    (tmp_path / "index.html").write_bytes(viewer.page(said, "ru"))
+    page = browser.new_page()
+    page.goto((tmp_path / "index.html").as_uri())
+    assert page.locator("img").count() == 0
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Записи: {typed}", use_inner_text=True)
+    expect(page.locator("dd", has_text="onerror").first).to_contain_text(typed, use_inner_text=True)
+    page.close()
+
+
 def test_h265_plays_or_is_said_to_need_another_program(browser: Browser, tmp_path: Path) -> None:
     (tmp_path / "film").mkdir()
     film = handover.film(tmp_path / "film")
     old = film / "corridor-1" / handover.file_name(0)
-    made = ["ffmpeg", "-v", "error", "-i", old, "-c:v", "libx265", "-x265-params", "log-level=none", "-tag:v", "hvc1"]
-    subprocess.run([*made, tmp_path / "new.mp4"], check=True, timeout=60)
+    made = [
+        "ffmpeg",
+        "-v",
+        "error",
+        "-i",
+        str(old),
+        "-c:v",
+        "libx265",
+        "-x265-params",
+        "log-level=none",
+        "-tag:v",
+        "hvc1",
+    ]
+    subprocess.run([*made, str(tmp_path / "new.mp4")], check=True, timeout=60)
     (tmp_path / "new.mp4").rename(old)
     site = handover.site(tmp_path / "site", film, sealed=False)
     with store.transaction(site.db):
@@ -136,7 +161,8 @@ def test_h265_plays_or_is_said_to_need_another_program(browser: Browser, tmp_pat
     page.goto((site.package(site.stick).path / "index.html").as_uri())
     page.locator("button.camera", has_text="Коридор 1").click()
     page.wait_for_function(
-        "document.querySelector('video').readyState >= 2 || document.querySelector('.status').innerText.includes('H.265')",
+        "document.querySelector('video').readyState >= 2"
+        " || document.querySelector('.status').innerText.includes('H.265')",
         timeout=15_000,
     )
     page.close()

@@ -16,7 +16,7 @@ from appliance import export, health, journal, orders, store
 from appliance.bag import Package, Progress
 from appliance.clock import Clock
 from appliance.config import Config
-from appliance.model import Actor, ApplianceError, Message
+from appliance.model import N_, Actor, ApplianceError, Message, message
 from appliance.orders import Order
 from appliance.store import Database
 from drivers import medium
@@ -28,6 +28,8 @@ ACTOR = Actor.service("archivist")
 LOOK_S = 0.5  # how often the table is asked for a new order
 TELL_S = 1.0  # how often progress is written at most
 NICE = 15  # below everything that records or watches; the kernel derives the disk priority from it
+
+PROGRAM_FAULT = N_("The program had a fault ({cause}). Place the order again; if it repeats, call the administrator.")
 
 
 class Stopping(Exception):
@@ -94,7 +96,7 @@ class Beat:
 def carry_out(db: Database, config: Config, clock: Clock, order: Order, alive: Callable[[], None]) -> Package | Message:
     """Fulfil a claimed order and close it with its journal entry; the package, or the sentence why there is none.
 
-    `alive` is called several times a second; what it raises stops the work and leaves the order claimed.
+    `alive` is called several times a second; when it raises Stopping the work ends and the order stays claimed.
     """
     told_s = clock.mono_s() - TELL_S
     told_step = ""
@@ -112,6 +114,12 @@ def carry_out(db: Database, config: Config, clock: Clock, order: Order, alive: C
         log.warning("order %d: %s", order.id, refused)
         _failed(db, clock, order, refused.message)
         return refused.message
+    except (Stopping, KeyboardInterrupt):
+        raise  # the order stays claimed and goes on
+    except Exception as fault:
+        # A fault of ours ends the order as well as the process: the next start must not fall over the same order again.
+        _failed(db, clock, order, message(PROGRAM_FAULT, cause=f"{type(fault).__name__}: {fault}"))
+        raise
     _finished(db, clock, order, package)
     return package
 
@@ -140,6 +148,8 @@ def _finished(db: Database, clock: Clock, order: Order, package: Package) -> Non
             files=package.files,
             size_bytes=package.size_bytes,
             package=package.number,
+            filesystem=package.filesystem,
+            medium=package.medium,
         )
         orders.finish(
             db,
