@@ -161,7 +161,8 @@ def _read(folder: Path, tell: Callable[[int], None]) -> tuple[list[Fault], dict[
     faults, found = [], {}  # type: tuple[list[Fault], dict[str, _File]]
     for above, folders, names in os.walk(folder):
         folders.sort()
-        for name in sorted(names):
+        links = [name for name in folders if Path(above, name).is_symlink()]  # os.walk does not enter these
+        for name in sorted([*names, *links]):
             path = Path(above, name)
             inside = path.relative_to(folder).as_posix()
             if path.is_symlink() or not path.is_file():

@@ -77,6 +77,7 @@ def test_it_plays_across_files(page: Page) -> None:
     page.locator("#play").click()
     wall_clock_reaches(page, "10:00:03")
     assert page.evaluate("document.querySelector('video').readyState") >= 2
+    expect(page.locator(".file")).to_have_text(handover.file_name(2))
     assert page.evaluate("document.querySelector('video').src").endswith(handover.file_name(2))
 
 

@@ -43,7 +43,7 @@ def verify(what: str, config_file: Path, as_json: bool) -> None:
     For a folder named journal or archive write ./journal.
 
     \b
-    Examples:
+    Example:
       examsite verify
       examsite verify journal --json
       examsite verify /media/stick/0123-20261122-math

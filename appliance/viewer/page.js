@@ -37,7 +37,10 @@
       seek();
     } else {
       index = found;
-      video.src = segments()[index][0];
+      const file = one(".file");
+      video.src = file.href = segments()[index][0];
+      file.textContent = segments()[index][0].split("/").pop();
+      file.hidden = false;
       video.load();
     }
     mark();
