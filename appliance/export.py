@@ -78,7 +78,7 @@ def fulfil(db: Database, config: Config, clock: Clock, order: Order, tell: Calla
     exam = exams.get(db, str(order.args["exam"]))
     folder = target_folder(config, order)
     base = package_name(config, exam)
-    done = _done_before(folder, base, config, order)
+    done = _done_before(folder, base, config, order, tell)
     if done is not None:
         return done
     name = next(n for n in _names(base) if not (folder / n).exists())
@@ -107,24 +107,35 @@ def _names(base: str) -> Iterable[str]:
     yield from (f"{base}-{n}" for n in range(2, 1000))
 
 
-def _done_before(folder: Path, base: str, config: Config, order: Order) -> Package | None:
+def _done_before(
+    folder: Path, base: str, config: Config, order: Order, tell: Callable[[Progress], None]
+) -> Package | None:
+    """The package of this very order, read back whole; None when its worker had not got so far."""
     for name in _names(base):
         if not (folder / name).is_dir():
             return None
-        said = packages.manifest_of(folder / name)
-        if said and (said["site"]["code"], said["order"]["number"], said["order"]["asked"]["at"]) == (
-            config.site.code,
-            order.id,
-            order.asked_at,
-        ):
-            report = packages.check(folder / name)
+        if _belongs(packages.manifest_of(folder / name), config, order):
+            report = packages.check(folder / name, lambda _: tell(Progress("reading", 0, 0, 0, 0)))  # alive, if no more
             if not report.ok:
                 raise ExportError(
                     N_("The package {name} on the medium was finished and no longer holds. Take another medium."),
                     name=name,
                 )
-            return Package(folder / name, said["totals"]["files"], said["totals"]["size_bytes"], report.number)
+            files, size_bytes = report.counts["recordings"], report.counts["recording_bytes"]
+            return Package(folder / name, files, size_bytes, report.number)
     return None
+
+
+def _belongs(said: dict[str, Any] | None, config: Config, order: Order) -> bool:
+    """Whether a manifest, which may come from anywhere, names this order of this site."""
+    try:
+        return said is not None and (said["site"]["code"], said["order"]["number"], said["order"]["asked"]["at"]) == (
+            config.site.code,
+            order.id,
+            order.asked_at,
+        )
+    except (KeyError, TypeError):
+        return False
 
 
 def contents(db: Database, config: Config, clock: Clock, order: Order, exam: Exam, name: str) -> Contents:

@@ -144,6 +144,7 @@ def check(folder: Path, tell: Callable[[int], None] = lambda _: None) -> Report:
         "files": len(found),
         "bytes": sum(each.size_bytes for each in found.values()),
         "recordings": sum(path.startswith(VIDEO) for path in found),
+        "recording_bytes": sum(each.size_bytes for path, each in found.items() if path.startswith(VIDEO)),
     }
     late = sum(s.after_seal for camera in manifest.cameras for s in camera.segments) if manifest else 0
     remarks = (message(AFTER_SEAL, recordings=late),) if late else ()
