@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import rfc8785
 
-from appliance import bag, exams, export, journal, orders, packages, store
+from appliance import bag, exams, export, journal, manifests, orders, packages, store
 from appliance.bag import ExportError, Progress
 from appliance.model import Actor
 from drivers import medium
@@ -115,7 +115,7 @@ def test_an_extract_begins_where_the_exams_day_begins(tmp_path: Path, filmed: Pa
     with store.transaction(site.db):
         site.clock.advance(3 * 86400)
         later = journal.append(site.db, site.clock, "box.started", Actor.service("init"))
-    extract = export.journal_extract(site.db, site.config, exams.get(site.db, "math"))
+    extract = manifests.journal_extract(site.db, site.config, exams.get(site.db, "math"))
     assert later not in [seq for seq, _, _ in extract.rows]
     assert (extract.first, extract.prev) == (planned["seq"] + 1, planned["hash"])
     assert packages.check(site.package(site.stick).path).ok
@@ -172,7 +172,7 @@ def test_an_exam_that_is_still_recorded_is_not_handed_over(tmp_path: Path, filme
 def test_a_package_before_the_seal_says_so(tmp_path: Path, filmed: Path) -> None:
     site = handover.site(tmp_path / "site", filmed, sealed=False)
     package = site.package(site.stick)
-    assert export.UNSEALED in [limit["text"] for limit in handover.manifest(package.path)["limits"]]
+    assert manifests.UNSEALED in [limit["text"] for limit in handover.manifest(package.path)["limits"]]
     assert packages.check(package.path).ok
 
 
