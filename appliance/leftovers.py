@@ -77,7 +77,7 @@ def _adopt(db: Database, config: Config, clock: Clock, path: Path, camera: str) 
     try:
         facts = fmp4.read(path)
     except fmp4.Unreadable as fault:
-        _set_aside(db, config, clock, path, camera, str(fault))
+        _set_aside(db, config, clock, path, camera, fault)
         return None
     if archive.number_of(path) == 0:
         facts = facts.without_false_start()
@@ -116,12 +116,15 @@ def _cut(db: Database, config: Config, clock: Clock, path: Path, camera: str, fa
                        rest=str(rest.relative_to(config.video)))  # fmt: skip
 
 
-def _set_aside(db: Database, config: Config, clock: Clock, path: Path, camera: str, why: str) -> None:
+def _set_aside(db: Database, config: Config, clock: Clock, path: Path, camera: str, why: fmp4.Unreadable) -> None:
     size = path.stat().st_size
     kept = _aside(config, camera, path.name + ".unreadable")
     path.rename(kept)
     for folder in (kept.parent, path.parent):
         archive.sync(folder)
+    if why.empty:  # a header, or not even that: ffmpeg ended before the first fragment
+        log.info("%s: kept as %s", why, kept)
+        return
     log.error("%s: kept as %s", why, kept)
     with store.transaction(db):
         journal.append(db, clock, "segment.unreadable", RECORDER, camera=camera, room=_room(config, camera),

@@ -282,26 +282,22 @@ class Run:
         """End it, gently first so that the open file keeps its last fragment; returns what was still to hear."""
         finished: list[Finished] = []
         progress: Progress | None = None
-        for number, wait_s in ((signal.SIGINT, INT_WAIT_S), (signal.SIGTERM, TERM_WAIT_S), (signal.SIGKILL, 60.0)):
+        for number, wait_s in ((signal.SIGINT, INT_WAIT_S), (signal.SIGTERM, TERM_WAIT_S)):
             self.process.send_signal(number)
             until_s = time.monotonic() + wait_s
-            while time.monotonic() < until_s:
-                news = self.read(max(0.0, until_s - time.monotonic()))
+            while self._selector.get_map() and (left_s := until_s - time.monotonic()) > 0:
+                news = self.read(left_s)
                 finished += news.finished
                 progress = news.progress or progress
-                if news.ended:
-                    break
-            if not self._selector.get_map():
-                break
         self.close()
         return News(tuple(finished), progress, ended=True)
 
     def close(self) -> None:
-        """Reap it and close the pipes. Kills what is left."""
-        if self._selector.get_map() or self.process.poll() is None:
-            with contextlib.suppress(subprocess.TimeoutExpired):  # closed its pipes and still runs: then it is killed
+        """Reap it and close the pipes. What has not ended by now is killed."""
+        if not self._selector.get_map():
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it has closed its pipes and is just ending
                 self.process.wait(0.5)
-            self.process.kill()
+        self.process.kill()  # does nothing to a process that was reaped
         self.process.wait()
         self._selector.close()
         self._list.close()

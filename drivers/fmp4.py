@@ -26,9 +26,13 @@ AUDIO = {b"mp4a": "aac"}
 
 
 class Unreadable(DriverError):
-    """No whole fragment with video in the file; the text says what was found instead."""
+    """No whole fragment with video in the file. `empty`: nothing was written to it but its header, so nothing is lost."""
 
     permanent = True
+
+    def __init__(self, text: str, *, empty: bool) -> None:
+        self.empty = empty
+        super().__init__(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ def read(path: Path) -> Facts:
             whole = at + length
     video = next((t for t in tracks.values() if t.codec in VIDEO.values()), None)
     if video is None or not any(video.durations):
-        raise Unreadable(f"{path.name} has no whole fragment with video ({size} bytes)")
+        raise Unreadable(f"{path.name} has no whole fragment with video ({size} bytes)", empty=whole == size)
     audio = next((t.codec for t in tracks.values() if t.codec in AUDIO.values() and any(t.durations)), None)
     return _facts(video, audio, whole, size)
 

@@ -29,7 +29,7 @@ EXAM = "maths"
 
 
 def site(
-    folder: Path, addresses: Mapping[str, Address], *, sound: Iterable[str] = (), segment_s: float = 3.0,
+    folder: Path, addresses: Mapping[str, Address], *, sound: Iterable[str] = (), segment_s: float = 2.0,
     stall_s: float = 3.0, video: Path | None = None, reserve_bytes: int = 1_000_000, onvif: Iterable[str] = (),
 ) -> Config:  # fmt: skip
     """Every camera in a corridor of its own; required exactly while the exam lasts. Makes the database."""

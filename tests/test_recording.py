@@ -1,0 +1,351 @@
+"""One camera's loop: silence, refusals, clocks that are set, and the plan it follows."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from appliance import archive, coverage, exams, journal, store
+from appliance.clock import FakeClock, SystemClock
+from appliance.config import Config
+from appliance.recording import CameraLoop
+from appliance.store import Database
+from appliance.syncing import Open, Syncer
+from appliance.timeline import Timeline
+from appliance.wanted import Plan, Want
+from demo.cameras_process import Address, CamerasProcess
+from drivers import fmp4
+from tests.fakes.cameras import camera
+from tests.fakes.recorded_site import (
+    CLOCK,
+    EXAM,
+    adopted,
+    counters,
+    end_exam,
+    film,
+    lost_or_twice,
+    plan_exam,
+    site,
+    wait_until,
+)
+
+AT = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
+
+
+class SetClock(SystemClock):
+    """The box's clock, which somebody sets: only the wall clock moves."""
+
+    def __init__(self) -> None:
+        self.off = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.off
+
+
+@pytest.fixture(scope="module")
+def filmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CamerasProcess]:
+    with CamerasProcess([camera("yard"), camera("gate")], tmp_path_factory.mktemp("cameras")) as process:
+        yield process
+
+
+@pytest.fixture
+def config(tmp_path: Path, filmed: CamerasProcess) -> Config:
+    return site(tmp_path, filmed.addresses)
+
+
+@pytest.fixture
+def db(config: Config) -> Iterator[Database]:
+    opened = store.open(config.database)
+    yield opened
+    opened.close()
+
+
+@contextmanager
+def recording(config: Config, *names: str, clock: SystemClock = CLOCK) -> Iterator[dict[str, CameraLoop]]:
+    """The loops of these cameras in threads, wanted until told otherwise."""
+    stop, syncer = threading.Event(), Syncer()
+    with ExitStack() as ending:
+        thread = threading.Thread(target=syncer.run, args=(stop,))
+        thread.start()
+        ending.callback(thread.join)
+        loops = {name: CameraLoop(config, clock, config.camera(name), syncer) for name in names}
+        window = exams.Window(EXAM, "", "yard", AT, AT)
+        for loop in loops.values():
+            loop.want = Want(window, 1, float("inf"))
+            thread = threading.Thread(target=loop.run, args=(stop,))
+            thread.start()
+            ending.callback(thread.join)
+            ending.callback(loop.poke.set)
+        ending.callback(stop.set)
+        yield loops
+
+
+def rest(loops: dict[str, CameraLoop]) -> None:
+    """Not wanted any more; wait until everything is archived."""
+    for loop in loops.values():
+        loop.want = None
+        loop.poke.set()
+    wait_until(lambda: all(loop.state.state == "idle" for loop in loops.values()), "the loops rest")
+
+
+def kinds(db: Database) -> list[str]:
+    return [entry.kind for entry in journal.entries(db, limit=1000)]
+
+
+def test_a_silent_camera_leaves_one_gap_with_its_cause_and_is_recorded_again(
+    db: Database, config: Config, filmed: CamerasProcess
+) -> None:
+    plan_exam(db, CLOCK)
+    with recording(config, "yard", "gate") as loops:
+        wait_until(lambda: all(adopted(db, name) for name in loops), "both are recorded")
+        filmed.control("silence yard 7")
+        wait_until(lambda: loops["yard"].state.state == "reconnecting", "the silence is seen", seconds=4.5)
+        assert loops["yard"].state.cause == "camera silent"
+        wait_until(lambda: loops["yard"].state.state == "recording", "it is recorded again", seconds=10)
+        already = len(adopted(db, "yard"))
+        wait_until(lambda: len(adopted(db, "yard")) > already, "its next segment")
+        end_exam(db, CLOCK)
+        rest(loops)
+    exam = exams.get(db, EXAM)
+    coverage.update(db, config, CLOCK, exam, exam.ends_at)
+    yard, gate = coverage.summary(db, config, exam, exam.ends_at)
+    starting, silence = yard.gaps
+    assert starting.cause == "recording starting"
+    assert silence.cause == "camera silent"
+    assert 6.5 <= (silence.ends_at - silence.starts_at).total_seconds() <= 12
+    assert yard.recorded_s + sum((g.ends_at - g.starts_at).total_seconds() for g in yard.gaps) == pytest.approx(yard.required_s)
+    assert [gap.cause for gap in gate.gaps] == ["recording starting"]
+    assert lost_or_twice(config, adopted(db, "gate")) == []
+    before = [s for s in adopted(db, "yard") if s.ends_at <= silence.starts_at]
+    after = [s for s in adopted(db, "yard") if s.starts_at >= silence.ends_at]
+    assert lost_or_twice(config, before) == lost_or_twice(config, after) == []
+    assert len(before) + len(after) == len(adopted(db, "yard"))
+    assert kinds(db).count("camera.silent") == kinds(db).count("camera.returned") == 1
+
+
+def test_a_short_silence_inside_a_file_is_a_gap_too(db: Database, config: Config, filmed: CamerasProcess) -> None:
+    plan_exam(db, CLOCK)
+    with recording(config, "yard") as loops:
+        wait_until(lambda: adopted(db, "yard"), "it is recorded")
+        filmed.control("silence yard 1.5")
+        already = len(adopted(db, "yard"))
+        wait_until(lambda: len(adopted(db, "yard")) > already + 1, "two more segments")
+        end_exam(db, CLOCK)
+        rest(loops)
+    assert len({s.run for s in adopted(db, "yard")}) == 1
+    found = coverage.summary(db, config, exams.get(db, EXAM), CLOCK.now())[0]
+    (silence,) = [g for g in found.gaps if g.cause == "camera silent"]
+    assert 1.4 <= (silence.ends_at - silence.starts_at).total_seconds() <= 3.0
+
+
+def test_a_camera_that_closes_the_connection_is_recorded_again_at_once(
+    db: Database, config: Config, filmed: CamerasProcess
+) -> None:
+    with recording(config, "gate") as loops:
+        wait_until(lambda: adopted(db, "gate"), "it is recorded")
+        filmed.control("drop gate 0.2")
+        wait_until(lambda: "camera.returned" in kinds(db), "it is recorded again", seconds=8)
+        rest(loops)
+    causes = [row["cause"] for row in db.rows("select cause from outage")]
+    assert "connection closed" in causes
+    assert db.value("select count(*) from outage where ended_at is null") == 0
+
+
+def test_a_refused_password_is_tried_once_and_again_when_its_file_changes(
+    db: Database, config: Config, filmed: CamerasProcess
+) -> None:
+    secret = config.camera("yard").password_file
+    assert secret is not None
+    right = secret.read_text()
+    secret.write_text("wrong\n")
+    with recording(config, "yard") as loops:
+        wait_until(lambda: loops["yard"].state.state == "refused", "it is refused")
+        time.sleep(2.5)
+        assert kinds(db) == ["camera.refused", "camera.silent"]
+        secret.write_text(right)
+        wait_until(lambda: loops["yard"].state.state == "recording", "the new password is used", seconds=8)
+        rest(loops)
+    assert "camera.returned" in kinds(db)
+
+
+def test_a_camera_that_is_not_there_is_recorded_when_it_comes(tmp_path: Path) -> None:
+    folder = tmp_path / "cameras"
+    with CamerasProcess([camera("late")], folder) as first:
+        address, port = first.addresses["late"], int(first.addresses["late"].rtsp_url.split(":")[2].split("/")[0])
+    config = site(tmp_path, {"late": address})
+    with recording(config, "late") as loops:
+        wait_until(lambda: loops["late"].state.cause == "camera unreachable", "nobody answers")
+        with CamerasProcess([camera("late")], folder, port=port):
+            wait_until(lambda: loops["late"].state.state == "recording", "it is recorded", seconds=10)
+            rest(loops)
+
+
+def test_a_disk_at_its_reserve_stops_recording_until_there_is_space(db: Database, config: Config) -> None:
+    with recording(config, "gate") as loops:
+        wait_until(lambda: len(adopted(db, "gate")) == 1, "it is recorded")
+        loops["gate"].config = replace(config, reserve_bytes=1 << 60)
+        wait_until(lambda: loops["gate"].state.cause == "disk full", "the reserve is reached")
+        kept = adopted(db, "gate")
+        loops["gate"].config = config
+        wait_until(lambda: loops["gate"].state.state == "recording", "space is there again")
+        rest(loops)
+    assert len(kept) >= 2
+    assert archive.verify(db, config).faults == ()
+
+
+@pytest.mark.parametrize("step_s", [-3600.0, 3600.0])
+def test_a_clock_that_is_set_neither_stops_nor_overwrites_a_recording(
+    db: Database, config: Config, step_s: float
+) -> None:
+    clock = SetClock()
+    with recording(config, "gate", clock=clock) as loops:
+        wait_until(lambda: adopted(db, "gate"), "a segment")
+        clock.off = timedelta(seconds=step_s)
+        already = len(adopted(db, "gate"))
+        wait_until(lambda: len(adopted(db, "gate")) >= already + 2, "two more")
+        rest(loops)
+    segments = sorted(adopted(db, "gate"), key=lambda s: s.id)
+    assert len({s.run for s in segments}) == 1
+    assert lost_or_twice(config, segments) == []
+    steps = [(b.starts_at - a.ends_at).total_seconds() for a, b in pairwise(segments)]
+    assert [s for s in steps if s] == [pytest.approx(step_s, abs=0.5)]
+    assert all(1.5 < (s.ends_at - s.starts_at).total_seconds() < 2.5 for s in segments[1:-1])
+
+
+def test_what_is_called_safe_is_in_the_file(db: Database, config: Config) -> None:
+    with recording(config, "gate") as loops:
+        wait_until(lambda: len(adopted(db, "gate")) == 1, "a segment")
+        time.sleep(1.6)
+        state = loops["gate"].state
+        assert state.safe_until_at is not None
+        (path,) = archive.incoming(config, "gate")
+        copy = path.read_bytes()  # as a kill would leave it
+        begun = adopted(db, "gate")[-1].ends_at
+        rest(loops)
+    left = film(config.data / "left.mp4")
+    left.write_bytes(copy)
+    safe_s = (datetime.fromisoformat(state.safe_until_at) - begun).total_seconds()
+    assert fmp4.read(left).duration_s >= safe_s - 0.1
+    assert counters(config, adopted(db, "gate"))
+
+
+# --- the timeline, the plan and the syncing, without a camera ---
+
+
+def arrive(line: Timeline, clock: FakeClock, media_s: float, delay_s: float = 0.0) -> None:
+    """Media up to `media_s` of a run that began at AT arrives `delay_s` late."""
+    clock.advance(max(0.0, media_s + delay_s - (clock.now() - AT).total_seconds()))
+    line.heard(media_s)
+
+
+def test_the_least_delayed_arrival_says_when_a_run_began() -> None:
+    clock = FakeClock(AT)
+    line = Timeline(clock)
+    for media_s, delay_s in ((1.0, 0.9), (2.0, 0.3), (3.0, 0.05), (4.0, 0.4)):
+        arrive(line, clock, media_s, delay_s)
+    placed = line.place(0.0, 4.0, 0.04)
+    assert placed.starts_at == AT + timedelta(seconds=0.05)
+    assert placed.ends_at == AT + timedelta(seconds=4.05)
+
+
+def test_segments_of_a_run_share_their_boundaries_though_the_network_wavers() -> None:
+    clock = FakeClock(AT)
+    line = Timeline(clock)
+    found = []
+    for n in range(50):
+        arrive(line, clock, 60.0 * (n + 1), delay_s=0.2 + 0.15 * (n % 3))
+        found.append(line.place(60.0 * n + (0.01 if n % 2 else 0.0), 60.0, 0.04))
+    assert all(a.ends_at == b.starts_at for a, b in pairwise(found))
+    assert abs((found[-1].ends_at - AT).total_seconds() - 3000.2) < 0.2
+
+
+def test_a_camera_whose_clock_is_slow_is_followed() -> None:
+    clock = FakeClock(AT)
+    line = Timeline(clock)
+    for n in range(60):  # 200 ppm slow: each of its minutes takes 60.012 s
+        clock.advance(60.012)
+        line.heard(60.0 * (n + 1))
+        placed = line.place(60.0 * n, 60.0, 0.04)
+    assert abs((placed.ends_at - clock.now()).total_seconds()) < 0.05
+
+
+def test_a_hole_between_two_files_of_a_run_stays_a_hole() -> None:
+    clock = FakeClock(AT)
+    line = Timeline(clock)
+    arrive(line, clock, 10.0)
+    first = line.place(0.0, 10.0, 0.04)
+    arrive(line, clock, 16.0)
+    second = line.place(12.5, 3.5, 0.04)
+    assert second.starts_at - first.ends_at == timedelta(seconds=2.5)
+
+
+@pytest.fixture
+def planned(tmp_path: Path) -> Iterator[tuple[Database, FakeClock, Plan]]:
+    address = Address("yard", "rtsp://127.0.0.1:9/", "http://127.0.0.1:9/", "u", "p")
+    config = site(tmp_path, {"yard": address})
+    db, clock = store.open(config.database), FakeClock(AT)
+    plan_exam(db, clock, starts_in_s=60, lasts_s=600)
+    yield db, clock, Plan(config, clock)
+    db.close()
+
+
+Planned = tuple[Database, FakeClock, Plan]
+
+
+def seconds_wanted(planned: Planned, limit: int = 10_000) -> int:
+    db, clock, plan = planned
+    for second in range(limit):
+        if not plan.look(db):
+            return second
+        clock.advance(1)
+    return limit
+
+
+def test_recording_begins_and_ends_with_the_window(planned: Planned) -> None:
+    db, clock, plan = planned
+    assert plan.look(db) == {}
+    clock.advance(60)
+    assert plan.look(db)["yard"].window.exam == EXAM
+    assert seconds_wanted(planned) == 601  # tail_s is half a second
+
+
+@pytest.mark.parametrize("step_s", [3600, 30 * 86400, -30, -3600])
+def test_setting_the_clock_never_cuts_a_recording_short(planned: Planned, step_s: int) -> None:
+    db, clock, plan = planned
+    clock.advance(90)
+    assert plan.look(db)
+    clock.step(step_s)
+    # Forward: by the clock it is over, by the time that passed it is not. Back a little: both clocks are obeyed.
+    assert seconds_wanted(planned) == (601 if step_s == -30 else 571)
+
+
+def test_a_cancelled_exam_stops_being_recorded(planned: Planned) -> None:
+    db, clock, plan = planned
+    clock.advance(100)
+    assert plan.look(db)
+    with store.transaction(db):
+        db.write("update exam set state = 'cancelled', revision = revision + 1")
+    assert plan.look(db) == {}
+
+
+def test_a_longer_exam_is_recorded_longer(planned: Planned) -> None:
+    db, clock, plan = planned
+    clock.advance(100)
+    plan.look(db)
+    end_exam(db, clock, in_s=1000)
+    assert seconds_wanted(planned) == 1001
+
+
+def test_a_disk_that_takes_nothing_is_told_to_the_camera() -> None:
+    file = Open(Path("/dev/full"))  # a character device: fdatasync is refused
+    file.sync()
+    assert file.fault
+    file.close()
