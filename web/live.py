@@ -62,6 +62,7 @@ class Feed:
         self._changes: deque[tuple[int, frozenset[str]]] = deque(maxlen=REMEMBERED)
         self._number = 0
         self._thread: threading.Thread | None = None
+        self._watching = threading.Event()  # from then on no change is missed
         self.life = secrets.token_hex(4)  # numbers of another life of this process mean nothing here
 
     @property
@@ -76,6 +77,7 @@ class Feed:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="live-feed", daemon=True)
                 self._thread.start()
+        self._watching.wait(timeout=BEAT_S)
         return True
 
     def leave(self) -> None:
@@ -107,6 +109,7 @@ class Feed:
 
     def _compare(self, db: Database) -> None:
         seen, known = -1, _fingerprints(db)
+        self._watching.set()
         while not self._stop.wait(LOOK_S):
             version = store.data_version(db)
             if version == seen:

@@ -6,6 +6,7 @@ Six cameras, one panel, five people; an exam from 10:00 to 13:55. What happened 
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -347,3 +348,10 @@ def picture(config: Config, camera: str, label: str, at: datetime) -> None:
     cv2.putText(image, label, (60, 90), cv2.FONT_HERSHEY_SIMPLEX, 1.6, (235, 238, 240), 3, cv2.LINE_AA)
     cv2.imwrite(str(path), image)
     os.utime(path, (at.timestamp(), at.timestamp()))
+
+
+def copy(seeded: Site, folder: Path) -> Site:
+    """The same site once more in another folder, at the same moment: far quicker than living its day again."""
+    shutil.copytree(seeded.config.source.parent, folder, dirs_exist_ok=True)
+    config = configuration.load(folder / seeded.config.source.name)
+    return Site(config, store.open(config.database), FakeClock(seeded.clock.now()), dict(seeded.people), seeded.exam)
