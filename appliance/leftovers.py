@@ -82,10 +82,10 @@ def _adopt(db: Database, config: Config, clock: Clock, path: Path, camera: str) 
     if archive.number_of(path) == 0:
         facts = facts.without_false_start()
     starts_at, ends_at = _place(db, path, facts, written_at)
-    torn = facts.whole_bytes < facts.size_bytes
-    if torn:
-        _cut(db, config, clock, path, camera, facts)
-    segment = archive.adopt(db, config, path, camera, facts, starts_at, ends_at, repaired=torn)
+    if facts.whole_bytes < facts.size_bytes:
+        cut(db, config, clock, path, camera, facts)
+    repaired = was_cut(config, path, camera)
+    segment = archive.adopt(db, config, path, camera, facts, starts_at, ends_at, repaired=repaired)
     log.info("took in %s, left open until %s", segment.path, ends_at)
     return segment
 
@@ -100,20 +100,26 @@ def _place(db: Database, path: Path, facts: fmp4.Facts, written_at: datetime) ->
     return before.ends_at, before.ends_at + length
 
 
-def _cut(db: Database, config: Config, clock: Clock, path: Path, camera: str, facts: fmp4.Facts) -> None:
-    """Keep the torn rest beside, then cut the file. The rest is on disk before anything is taken from the original."""
+def cut(db: Database, config: Config, clock: Clock, path: Path, camera: str, facts: fmp4.Facts) -> None:
+    """Cut a torn file to its last whole fragment. The rest is kept beside and the journal knows, before anything is taken
+    from the original: a second cut at any moment finds the same to do again."""
     rest = _aside(config, camera, path.name + f".from-{facts.whole_bytes}")
     with path.open("r+b") as file:
         file.seek(facts.whole_bytes)
         rest.write_bytes(file.read())
         for target in (rest, rest.parent):
             archive.sync(target)
+        with store.transaction(db):
+            journal.append(db, clock, "segment.repaired", RECORDER, camera=camera, room=_room(config, camera),
+                           path=path.name, was_bytes=facts.size_bytes, kept_bytes=facts.whole_bytes,
+                           frames=facts.frames, rest=str(rest.relative_to(config.video)))  # fmt: skip
         file.truncate(facts.whole_bytes)
         os.fsync(file.fileno())
-    with store.transaction(db):
-        journal.append(db, clock, "segment.repaired", RECORDER, camera=camera, room=_room(config, camera),
-                       path=path.name, was_bytes=facts.size_bytes, kept_bytes=facts.whole_bytes, frames=facts.frames,
-                       rest=str(rest.relative_to(config.video)))  # fmt: skip
+
+
+def was_cut(config: Config, path: Path, camera: str) -> bool:
+    """Whether a rest of this file is kept: also when the cut itself was made before a crash."""
+    return any((config.video / "aside" / camera).glob(f"{path.name}.from-*"))
 
 
 def _set_aside(db: Database, config: Config, clock: Clock, path: Path, camera: str, why: fmp4.Unreadable) -> None:

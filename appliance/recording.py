@@ -286,13 +286,16 @@ class _Watch:
         """Adopt a finished file. When that fails, recording goes on and the file waits in its place."""
         try:
             facts = fmp4.read(finished.path)
+            torn = facts.whole_bytes < facts.size_bytes
+            if torn:  # the disk filled up under it: ffmpeg calls it finished all the same
+                leftovers.cut(self._db, self._config, self._clock, finished.path, self._loop.camera.id, facts)
             starts_s = finished.starts_s
             if finished.index == 0:
                 starts_s += facts.false_start_s
                 facts = facts.without_false_start()
             placed = self._timeline.place(starts_s, facts.duration_s, facts.frame_s)
             archive.adopt(self._db, self._config, finished.path, self._loop.camera.id, facts, placed.starts_at,
-                          placed.ends_at)  # fmt: skip
+                          placed.ends_at, repaired=torn)  # fmt: skip
         except (OSError, sqlite3.Error, fmp4.Unreadable) as fault:
             log.error("%s could not be archived yet: %s", finished.path.name, fault)
             self._owes = True

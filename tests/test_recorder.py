@@ -93,3 +93,77 @@ def test_it_records_every_frame_of_the_exam_and_stops_with_it(db: Database, conf
     kinds = [e.kind for e in journal.entries(db, limit=1000)]
     assert kinds.count("recording.started") == kinds.count("recording.stopped") == kinds.count("recording.gap") == 3
     assert archive.verify(db, config).faults == ()
+
+
+def test_a_killed_recorder_leaves_a_gap_with_its_cause_and_nothing_else(db: Database, config: Config) -> None:
+    plan_exam(db, CLOCK)
+    names = ("hall", "stairs", "yard")
+    with RecorderProcess(config) as recorder:
+        wait_until(lambda: all(len(adopted(db, name)) >= 2 for name in names), "two segments each")
+        time.sleep(1.1)  # into the open segments
+        recorder.kill()
+    left = {path.parent.name: path.name for path in archive.incoming(config)}
+    with RecorderProcess(config):
+        wait_until(lambda: all(len(runs(adopted(db, name))) == 2 for name in names), "recorded again by a new run")
+        covered = finish(db, config)
+    for name in names:
+        before, after = runs(adopted(db, name))
+        assert name in left
+        assert archive.number_of(Path(before[-1].path)) == archive.number_of(Path(left[name]))
+        for run in (before, after):
+            assert all(a.ends_at == b.starts_at for a, b in pairwise(run))
+            assert lost_or_twice(config, run) == []
+        assert all(decodes(config, s) for s in before)
+        assert before[-1].ends_at <= after[0].starts_at
+        assert adds_up(covered[name])
+        assert [g.cause for g in covered[name].gaps] == ["recording starting", "recorder restarted"]
+    assert archive.incoming(config) == []
+    assert archive.verify(db, config).faults == ()
+
+
+def test_a_stopped_recorder_closes_its_files_and_says_who_stopped_it(db: Database, config: Config) -> None:
+    plan_exam(db, CLOCK)
+    with RecorderProcess(config) as recorder:
+        wait_until(lambda: all(adopted(db, name) for name in ("hall", "stairs", "yard")), "a segment each")
+        assert recorder.stop() == 0
+    assert archive.incoming(config) == []
+    assert {row["cause"] for row in db.rows("select cause from outage where ended_at is null")} == {"recorder stopped"}
+    with RecorderProcess(config):
+        wait_until(lambda: all(len(runs(adopted(db, name))) == 2 for name in ("hall", "stairs", "yard")), "recorded again")
+        covered = finish(db, config)
+    assert all([g.cause for g in c.gaps] == ["recording starting", "recorder stopped"] for c in covered.values())
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MB for the recordings."""
+    folder = tmp_path / "video"
+    folder.mkdir()
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1000k", "tmpfs", str(folder)],
+                           capture_output=True, text=True, check=False)  # fmt: skip
+    if mount.returncode != 0:
+        pytest.skip(f"no small file system without the right to mount: {mount.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_that_fills_up_loses_nothing_that_was_recorded(
+    tmp_path: Path, filmed: CamerasProcess, small_disk: Path
+) -> None:
+    addresses = {name: filmed.addresses[name] for name in ("yard", "hall")}
+    config = site(tmp_path, addresses, video=small_disk, reserve_bytes=0, sound=("hall",))
+    with store.open(config.database) as db, RecorderProcess(config) as recorder:
+        plan_exam(db, CLOCK)
+        wait_until(lambda: {s.cause for s in cameras.states(db).values()} == {"disk full"}, "the disk is full", seconds=60)
+        full = [s for name in addresses for s in adopted(db, name)]
+        assert recorder.process.poll() is None
+        for name in addresses:
+            assert lost_or_twice(config, runs(adopted(db, name))[0]) == []
+        subprocess.run(["mount", "-o", "remount,size=200m", str(small_disk)], check=True)
+        wait_until(lambda: all(s.state == "recording" for s in cameras.states(db).values()), "recording again", seconds=20)
+        covered = finish(db, config)
+        assert len(full) >= 4
+        assert all(decodes(config, s) for name in addresses for s in adopted(db, name))
+        assert all(adds_up(c) and "disk full" in [g.cause for g in c.gaps] for c in covered.values())
+        assert recorder.stop() == 0
+        assert archive.verify(db, config).faults == ()
