@@ -88,7 +88,8 @@ class Day:
         self.services = Services(self.config, self.folders.log)
         self._open.callback(self.services.stop)
         self.services.start()
-        found = discover(1.5)
+        own = {address.onvif_url for address in addresses.values()}  # another demo may run beside this one
+        found = [camera for camera in discover(1.5, ["127.0.0.1"]) if own & set(camera.xaddrs)]
         say(N_("Found on the network: {n} cameras"), n=len(found))
         self._wait(N_("The services did not start in {limit_s}; see {log}"), self._up, 40)
         return crew
