@@ -17,8 +17,6 @@ from datetime import datetime, timedelta
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from drivers.discovery import discover
-
 from appliance import config as configuration
 from appliance import exams, health, journal, store
 from appliance.clock import SystemClock
@@ -33,6 +31,7 @@ from demo.services import Services
 from demo.site import RACK_ZONE, SILENT_CAMERA, SMOKE_ZONE, Folders
 from demo.steps import Step, steps
 from demo.teller import Teller
+from drivers.discovery import discover
 
 EXAM_MIN = 210  # of the uncompressed day
 STARTUP_S, HAND_OVER_S = 14.0, 16.0  # of the demo's length, before the checks and after the last recording
