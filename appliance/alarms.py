@@ -75,7 +75,7 @@ def record(db: Database, config: Config, panel: str, frame: Frame, clock: Clock)
     """
     if not frame.events:
         return []
-    repeated = _repeated(db, panel, frame, clock)
+    repeated = None if frame.news else _repeated(db, panel, frame, clock)
     if repeated is not None:
         db.write("update event set repeats = repeats + 1, repeated_at = ? where id = ?", (iso(clock.now()), repeated))
         return []
@@ -170,6 +170,8 @@ def _door(db: Database, said: _Said, clock: Clock) -> Recorded:
     """A watched door: an entry that waits for an explanation instead of an alarm."""
     opened = said.event.state == "active"
     before = db.row("select active, since_at from zone where panel = ? and key = ?", (said.panel, said.key))
+    if "status" in said.event.flags and opened == bool(before and before["active"]):
+        return Recorded(said.row)  # read anew after a pause, and as it was: nobody opened or closed it
     _save_zone(db, said, clock, active=opened)
     role = said.zone.role if said.zone else "rack-door"
     facts = {**said.facts, "role": role}
@@ -222,6 +224,8 @@ def _restore(db: Database, said: _Said, clock: Clock) -> Recorded:
     ended = exact or ends
     _end(db, said, clock, ended)
     _save_zone(db, said, clock, active=False)
+    if not ended and "status" in said.event.flags:
+        return Recorded(said.row)  # read anew, and as quiet as before: no news
     entry = journal.append(db, clock, "alarm.restored", WATCH, exam=said.exam, room=said.room,
                            refs=[a["entry"] for a in ended if a["entry"]], **said.facts)  # fmt: skip
     return Recorded(said.row, alarm=int(ended[0]["id"]) if ended else None, entry=entry)

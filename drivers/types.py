@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 
 class DriverError(Exception):
@@ -28,6 +28,14 @@ class PanelEvent:
     kind is our class: the list in `docs/panels.md` (`fire.alarm`, `intrusion.alarm`, `mains.loss` ...).
     zone, partition and user are the panel's own numbers as text, leading zeros kept. panel_time is the panel's clock
     (naive, as it said it), never ours. raw is what came over the line, with PINs already masked.
+
+    Flags the house acts on:
+    `state`        read as the state of things, not said as news. One that changes nothing in our books is not kept;
+                   after a full reading a polled driver says every point so, the active and the restored.
+    `history`      out of the panel's log, from before we listened: kept and journalled, raises and ends nothing.
+    `log`          out of the panel's log; the newest kept one is handed to `resume` at the next start.
+    `events-lost`  the panel's numbering skipped; `value` is how many are missing, None when nobody knows.
+    `status`, `any-class`, `reset-all`, `test`: docs/panels.md.
     """
 
     kind: str
@@ -50,6 +58,8 @@ class Frame:
 
     The caller makes `events` durable first and only then sends `reply` (empty: nothing to send).
     `alive` is True when these bytes prove that the panel is being heard. `fault` names what was wrong with the bytes.
+    `news`: the codec itself tells what changed (polled states), so the same bytes again are no repeat of a panel that
+    heard no acknowledgement.
     """
 
     raw: bytes
@@ -57,6 +67,7 @@ class Frame:
     reply: bytes = b""
     alive: bool = False
     fault: str | None = None
+    news: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,7 @@ class Codec(Protocol):
     """Sans-I/O codec of one panel protocol: no port, no clock, no thread.
 
     `silent_after_s` is when the link counts as lost with nothing heard; None means the protocol cannot tell (passive).
+    A driver whose panel keeps a log may also have `resume(raw: bytes)` (see `Resumes`).
     """
 
     kind: str
@@ -97,11 +109,24 @@ class Codec(Protocol):
         ...
 
     def reset(self) -> None:
-        """Forget half a frame: the line was closed and opened again."""
+        """Forget half a frame: the line was opened, or the panel is not heard any more.
+
+        A driver that polls reads the whole state anew after this, and calls no frame `alive` before it has it all: what
+        the panel said before stays stale until then, and nothing is called restored on a part of the state.
+        """
         ...
 
     def may_send(self, data: bytes) -> bool:
         """Whether these bytes are in the driver's own read-only allow-list."""
+        ...
+
+
+@runtime_checkable
+class Resumes(Protocol):
+    """A codec that reads the panel's log on from where the house last kept it."""
+
+    def resume(self, raw: bytes) -> None:
+        """Before the first byte: the `raw` of the newest event flagged `log` that was kept."""
         ...
 
 

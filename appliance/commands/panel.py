@@ -119,7 +119,7 @@ class Printer:
             click.echo(f"not readable: {frame.fault}: {frame.raw[:40].hex(' ')}", err=True)
         decoded = bool(frame.events) and frame.events[0].kind != "info.unparsed"
         now_mono_s = self._clock.mono_s()
-        repeat = decoded and frame.raw == self._last and now_mono_s - self._last_mono_s <= REPEAT_S
+        repeat = decoded and not frame.news and frame.raw == self._last and now_mono_s - self._last_mono_s <= REPEAT_S
         if decoded:
             self._last, self._last_mono_s = frame.raw, now_mono_s
         if not repeat:
