@@ -6,13 +6,14 @@ create table journal (
   seq  integer primary key,
   hash text not null unique check (length(hash) = 64),       -- SHA-256 of row
   row  text not null,
-  at   text generated always as (json_extract(row, '$.at')) virtual,
-  kind text generated always as (json_extract(row, '$.kind')) virtual,
-  exam text generated always as (json_extract(row, '$.exam')) virtual,
-  room text generated always as (json_extract(row, '$.room')) virtual,
-  who  text generated always as (json_extract(row, '$.actor.id')) virtual,
-  ref  integer generated always as (json_extract(row, '$.refs[0]')) virtual,   -- the entry this one answers
-  waits text generated always as (json_extract(row, '$.data.waits')) virtual   -- what a person still owes it
+  -- json_valid: a damaged row must not stop the others from being read
+  at   text generated always as (case when json_valid(row) then json_extract(row, '$.at') end) virtual,
+  kind text generated always as (case when json_valid(row) then json_extract(row, '$.kind') end) virtual,
+  exam text generated always as (case when json_valid(row) then json_extract(row, '$.exam') end) virtual,
+  room text generated always as (case when json_valid(row) then json_extract(row, '$.room') end) virtual,
+  who  text generated always as (case when json_valid(row) then json_extract(row, '$.actor.id') end) virtual,
+  ref  integer generated always as (case when json_valid(row) then json_extract(row, '$.refs[0]') end) virtual,   -- the entry this one answers
+  waits text generated always as (case when json_valid(row) then json_extract(row, '$.data.waits') end) virtual   -- what a person still owes it
 ) strict;
 create index journal_kind on journal (kind, seq);
 create index journal_ref on journal (ref) where ref is not null;
@@ -174,7 +175,7 @@ create table check_result (
 -- links.py: the lines to the panels
 create table panel_link (
   panel    text primary key,
-  state    text not null check (state in ('heard', 'silent', 'unplugged', 'starting')),
+  state    text not null check (state in ('heard', 'silent', 'unplugged', 'starting', 'passive')),
   since_at text not null check (since_at like '%Z'),
   heard_at text check (heard_at like '%Z'),
   detail   text

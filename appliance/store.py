@@ -24,6 +24,8 @@ from appliance.model import N_, ApplianceError
 SCHEMA_VERSION = 1
 CHECKPOINT_AT_BYTES = 4_000_000  # size of the WAL file after which a commit also checkpoints
 
+DAMAGED = N_("The database {path} is damaged: {cause}. Do not delete it; call the administrator.")
+
 Params = Sequence[Any] | dict[str, Any]
 
 
@@ -64,6 +66,22 @@ def open(path: Path, *, create: bool = False) -> Database:
         raise ApplianceError(N_("There is no database at {path}. Run examsite init first."), path=str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     conn = sqlite3.connect(path, isolation_level=None, timeout=30.0)
+    try:
+        _prepare(conn, path, create)
+    except sqlite3.DatabaseError as damaged:
+        conn.close()
+        if isinstance(damaged, sqlite3.OperationalError):
+            raise  # busy, or the disk: the caller's loop decides
+        raise ApplianceError(DAMAGED, path=str(path), cause=str(damaged)) from damaged
+    # Database() switches recursive_triggers on, else INSERT OR REPLACE would pass the journal's delete trigger.
+    db = Database(conn)
+    db.path = path
+    if create:
+        migrate(db)
+    return db
+
+
+def _prepare(conn: sqlite3.Connection, path: Path, create: bool) -> None:
     conn.execute("pragma busy_timeout = 30000")
     if create:
         with _writer_lock(path):
@@ -72,13 +90,7 @@ def open(path: Path, *, create: bool = False) -> Database:
     conn.execute("pragma wal_autocheckpoint = 0")
     conn.execute("pragma foreign_keys = on")
     conn.execute("pragma mmap_size = 0")
-    db = Database(
-        conn
-    )  # switches recursive_triggers on, else INSERT OR REPLACE would pass the journal's delete trigger
-    db.path = path
-    if create:
-        migrate(db)
-    return db
+    conn.execute("select count(*) from sqlite_master").fetchone()  # the first read of the file: is it a database?
 
 
 @contextmanager
@@ -130,7 +142,10 @@ def migrate(db: Database) -> None:
 
 def check(db: Database) -> str | None:
     """None when SQLite finds the file sound, else its first complaint. Reads every page."""
-    answer = str(db.value("pragma quick_check(1)"))
+    try:
+        answer = str(db.value("pragma quick_check(1)"))
+    except sqlite3.DatabaseError as damaged:  # a damaged page can stop the check itself
+        return str(damaged)
     return None if answer == "ok" else answer
 
 

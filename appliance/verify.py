@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from typing import Any
 
 import rfc8785
@@ -17,13 +18,15 @@ from appliance.store import Database
 def journal_chain(db: Database) -> Report:
     """The database's own soundness and invariant I3."""
     complaint = store.check(db)
+    try:  # also when the file is damaged: the chain may still name the row
+        found = journal.verify(journal.stored_rows(db))
+    except sqlite3.DatabaseError as unreadable:
+        found, complaint = journal.Verdict(0, journal.GENESIS), complaint or str(unreadable)
+    faults = list(chain_fault(found))
     if complaint is not None:
-        where = message(
-            N_("The database is damaged: {cause}. Leave the box on and call the administrator."), cause=complaint
-        )
-        return Report("journal", (Fault("database", where),))
-    found = journal.verify(journal.stored_rows(db))
-    return Report("journal", tuple(chain_fault(found)), {"entries": found.entries}, found.head)
+        text = N_("The database is damaged: {cause}. Leave the box on and call the administrator.")
+        faults.append(Fault("database", message(text, cause=complaint)))
+    return Report("journal", tuple(faults), {"entries": found.entries}, found.head)
 
 
 def whole_archive(db: Database, config: Config) -> Report:

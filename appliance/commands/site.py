@@ -27,11 +27,7 @@ def initialise(config: Config) -> int:
     db, clock = store.open(config.database, create=True), SystemClock()
     complaint = store.check(db)
     if complaint:
-        raise ApplianceError(
-            N_("The database {path} is damaged: {cause}. Do not delete it; call the administrator."),
-            path=str(config.database),
-            cause=complaint,
-        )
+        raise ApplianceError(store.DAMAGED, path=str(config.database), cause=complaint)
     verdict = journal.verify(journal.stored_rows(db))
     if not verdict.ok:
         raise ApplianceError(
