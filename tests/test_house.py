@@ -52,7 +52,8 @@ DOORS = {
     "onvif": ("drivers.onvif",),
     "subprocess": ("drivers",),
     "multiprocessing": ("drivers",),
-    "tomllib": ("appliance.config",),
+    "tomllib": ("appliance.config", "drivers.panels.profiles"),
+    "re2": ("drivers.panels.rules",),
     "babel": ("appliance.words",),
 }
 # call -> the only module that may make it
