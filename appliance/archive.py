@@ -1,6 +1,6 @@
 """The archive: finished recordings, each with its size and SHA-256. Adopts, finds, seals, verifies.
 
-I1: every segment row has its file, of that size and SHA-256. I2: a file under archive/ has a row; a file in incoming/ is
+I1: every segment row has its file, of that size and SHA-256. I2: a file under archive/ has a row; one in incoming/ is
 younger than two segments or being adopted. What a crash left behind is picked up by `leftovers`.
 """
 
@@ -25,7 +25,9 @@ from appliance.model import N_, Actor, ApplianceError, Message, message
 from appliance.store import Database
 from drivers.fmp4 import Facts
 
-LABEL = "%Y%m%dT%H%M%S.%fZ"  # first in an archived file's name: its start, so that a row can be made again from the file
+LABEL = (
+    "%Y%m%dT%H%M%S.%fZ"  # first in an archived file's name: its start, so that a row can be made again from the file
+)
 BLOCK_BYTES = 1 << 20
 
 
@@ -114,10 +116,10 @@ def _insert(
              for a, b in facts.holes]  # fmt: skip
     path = str(place.relative_to(config.video))
     db.write(
-        "insert into segment (camera, run, path, starts_at, ends_at, frames, size_bytes, sha256, video, audio, repaired, holes)"
-        " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (camera, run_of(place), path, iso(starts_at), iso(ends_at), facts.frames, size, sha256, facts.video, facts.audio,
-         int(repaired), json.dumps(holes)),
+        "insert into segment (camera, run, path, starts_at, ends_at, frames, size_bytes, sha256, video, audio,"
+        " repaired, holes) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (camera, run_of(place), path, iso(starts_at), iso(ends_at), facts.frames, size, sha256, facts.video,
+         facts.audio, int(repaired), json.dumps(holes)),
     )  # fmt: skip
     return _segment(db.rows("select * from segment where path = ?", (path,))[0])
 
@@ -170,8 +172,8 @@ def seal(db: Database, config: Config, clock: Clock, exam: Exam) -> Seal:
         (config.video / name).chmod(0o444)
     found = Seal(len(rows), sum(row[2] for row in rows), hashlib.sha256(listed).hexdigest())
     with store.transaction(db):
-        entry = journal.append(db, clock, "archive.sealed", Actor.service("keeper"), exam=exam.id, segments=found.segments,
-                               size_bytes=found.size_bytes, root=found.root)  # fmt: skip
+        entry = journal.append(db, clock, "archive.sealed", Actor.service("keeper"), exam=exam.id,
+                               segments=found.segments, size_bytes=found.size_bytes, root=found.root)  # fmt: skip
         exams.close(db, exam.id, parse(journal.get(db, entry).at))
     return found
 
@@ -206,14 +208,14 @@ def verify(db: Database, config: Config, clock: Clock | None = None) -> Verified
             faults.append(Fault(segment.path, message(text, path=segment.path)))
     rows = {segment.path for segment in known}
     for found in sorted(set(archived(config)) - rows):
-        faults.append(Fault(found, message(
-            N_("{path} is in the archive without an entry. Restart the recorder: it takes it in."), path=found)))  # fmt: skip
+        text = N_("{path} is in the archive without an entry. Restart the recorder: it takes it in.")
+        faults.append(Fault(found, message(text, path=found)))
     oldest = (clock or SystemClock()).now() - timedelta(seconds=2 * config.profile.recording.segment_s)
     for left in incoming(config):
         if datetime.fromtimestamp(left.stat().st_mtime, UTC) < oldest:
             name = str(left.relative_to(config.video))
-            faults.append(Fault(name, message(
-                N_("{path} was never taken into the archive. Restart the recorder: it takes it in."), path=name)))  # fmt: skip
+            text = N_("{path} was never taken into the archive. Restart the recorder: it takes it in.")
+            faults.append(Fault(name, message(text, path=name)))
     return Verified(len(known), tuple(faults))
 
 

@@ -82,7 +82,9 @@ def begin_outage(db: Database, camera: str, began_at: datetime, code: str) -> in
 
 def end_outages(db: Database, camera: str, ended_at: datetime) -> None:
     """Every outage of the camera is over, inside the caller's transaction."""
-    db.write("update outage set ended_at = max(began_at, ?) where camera = ? and ended_at is null", (iso(ended_at), camera))
+    db.write(
+        "update outage set ended_at = max(began_at, ?) where camera = ? and ended_at is null", (iso(ended_at), camera)
+    )
 
 
 def open_outage(db: Database, camera: str) -> str | None:
@@ -106,8 +108,8 @@ def gaps(db: Database, exam_id: str) -> list[Gap]:
 
 
 def _gap(row: dict[str, object]) -> Gap:
-    return Gap(str(row["exam"]), str(row["camera"]), parse(str(row["starts_at"])), parse(str(row["ends_at"])), str(row["cause"]),
-               row["entry"] if isinstance(row["entry"], int) else None)  # fmt: skip
+    return Gap(str(row["exam"]), str(row["camera"]), parse(str(row["starts_at"])), parse(str(row["ends_at"])),
+               str(row["cause"]), row["entry"] if isinstance(row["entry"], int) else None)  # fmt: skip
 
 
 def summary(db: Database, config: Config, exam: Exam, now: datetime) -> list[CameraCoverage]:
@@ -118,7 +120,9 @@ def summary(db: Database, config: Config, exam: Exam, now: datetime) -> list[Cam
     found = []
     for window in exams.windows(config, exam):
         until = _judged_until(db, window, now)
-        missing = [replace(g, entry=entries.get((g.camera, g.starts_at))) for g in _missing(db, window, until, planned_at)]
+        missing = [
+            replace(g, entry=entries.get((g.camera, g.starts_at))) for g in _missing(db, window, until, planned_at)
+        ]
         required_s = max(0.0, (until - window.starts_at).total_seconds())
         recorded_s = required_s - sum((g.ends_at - g.starts_at).total_seconds() for g in missing)
         found.append(CameraCoverage(window.camera, window.room, required_s, recorded_s, tuple(missing)))
@@ -126,7 +130,7 @@ def summary(db: Database, config: Config, exam: Exam, now: datetime) -> list[Cam
 
 
 def update(db: Database, config: Config, clock: Clock, exam: Exam, until: datetime) -> None:
-    """Bring the gap rows up to `until`; a gap that is over gets its journal entry. Opens a transaction if anything changed.
+    """Bring the gap rows up to `until`; a gap that is over gets its journal entry. Opens a transaction if need be.
 
     Cheap when nothing did: one query a camera (the recorder calls this every few seconds while an exam runs).
     """
@@ -143,7 +147,9 @@ def update(db: Database, config: Config, clock: Clock, exam: Exam, until: dateti
             fresh[key] = gap
             if gap.ends_at <= settled:
                 over.add(key)
-    changed = [g for key, g in fresh.items() if _differs(stored.get(key), g) or (key in over and stored[key].entry is None)]
+    changed = [
+        g for key, g in fresh.items() if _differs(stored.get(key), g) or (key in over and stored[key].entry is None)
+    ]
     gone = [g for key, g in stored.items() if key not in fresh]
     if not changed and not gone:
         return
@@ -166,7 +172,8 @@ def _write(db: Database, clock: Clock, gap: Gap, old: Gap | None, room: str, ove
         entry = journal.append(
             db, clock, "recording.gap", Actor.service("recorder"), exam=gap.exam, room=room, camera=gap.camera,
             refs=[old.entry] if old and old.entry else [], from_at=iso(gap.starts_at), to_at=iso(gap.ends_at),
-            gap_ms=round((gap.ends_at - gap.starts_at).total_seconds() * 1000), code=gap.cause, cause=cause(gap.cause).as_json(),
+            gap_ms=round((gap.ends_at - gap.starts_at).total_seconds() * 1000), code=gap.cause,
+            cause=cause(gap.cause).as_json(),
         )  # fmt: skip
     db.write("insert into gap (exam, camera, starts_at, ends_at, cause, entry) values (?, ?, ?, ?, ?, ?)"
              " on conflict (exam, camera, starts_at) do update set ends_at = excluded.ends_at, cause = excluded.cause,"
@@ -175,11 +182,15 @@ def _write(db: Database, clock: Clock, gap: Gap, old: Gap | None, room: str, ove
 
 
 def _withdraw(db: Database, clock: Clock, gap: Gap, room: str | None) -> None:
-    """A gap that is none any more (a recording was found after all, the exam was moved). What was journalled is answered."""
-    db.write("delete from gap where exam = ? and camera = ? and starts_at = ?", (gap.exam, gap.camera, iso(gap.starts_at)))
+    """A gap is none any more: a recording was found after all, or the exam was moved. Its journal entry is answered."""
+    db.write(
+        "delete from gap where exam = ? and camera = ? and starts_at = ?", (gap.exam, gap.camera, iso(gap.starts_at))
+    )
     if gap.entry is not None:
-        journal.append(db, clock, "recording.found", Actor.service("recorder"), exam=gap.exam, room=room, camera=gap.camera,
-                       refs=[gap.entry], from_at=iso(gap.starts_at), to_at=iso(gap.ends_at))  # fmt: skip
+        journal.append(
+            db, clock, "recording.found", Actor.service("recorder"), exam=gap.exam, room=room, camera=gap.camera,
+            refs=[gap.entry], from_at=iso(gap.starts_at), to_at=iso(gap.ends_at),
+        )  # fmt: skip
 
 
 def _judged_until(db: Database, window: Window, until: datetime) -> datetime:
@@ -225,13 +236,15 @@ def _recorded(db: Database, window: Window, until: datetime) -> list[Span]:
         "with near as (select starts_at, ends_at, max(ends_at) over (order by starts_at, ends_at"
         "   rows between unbounded preceding and 1 preceding) as before_at"
         "   from segment where camera = ? and starts_at > ? and starts_at < ?),"
-        " joined as (select *, sum(before_at is null or starts_at > before_at) over (order by starts_at, ends_at) as island"
-        "   from near)"
+        " joined as (select *, sum(before_at is null or starts_at > before_at) over (order by starts_at, ends_at)"
+        "   as island from near)"
         " select min(starts_at) as a, max(ends_at) as b from joined group by island",
         (window.camera, iso(window.starts_at - LONGEST_SEGMENT), iso(until)),
     )
     spans = [(row["a"], row["b"]) for row in rows]
-    live = db.row("select since_at, safe_until_at from camera_state where camera = ? and state = 'recording'", (window.camera,))
+    live = db.row(
+        "select since_at, safe_until_at from camera_state where camera = ? and state = 'recording'", (window.camera,)
+    )
     if live and live["safe_until_at"]:  # the open file, up to what is on disk
         spans.append((live["since_at"], live["safe_until_at"]))
     return spans
@@ -244,7 +257,8 @@ def _holes(db: Database, window: Window, until: datetime) -> list[Span]:
     first, last = iso(window.starts_at), iso(until)
     found: list[Span] = []
     for row in rows:
-        others = db.rows("select starts_at, ends_at from segment where camera = ? and id != ? and starts_at < ? and ends_at > ?",
+        others = db.rows("select starts_at, ends_at from segment"
+                         " where camera = ? and id != ? and starts_at < ? and ends_at > ?",
                          (window.camera, row["id"], last, first))  # fmt: skip
         inside = [(max(a, first), min(b, last)) for a, b in json.loads(row["holes"]) if b > first and a < last]
         found += _minus(inside, [(o["starts_at"], o["ends_at"]) for o in others])
@@ -259,7 +273,9 @@ def _cause_of(db: Database, window: Window, starts: str, ends: str, planned_at: 
     if planned_at is not None:
         evidence.append((starts, planned_at, "exam planned late"))
     evidence += _clock_steps(db)
-    holes = db.row("select 1 from segment where camera = ? and starts_at <= ? and ends_at >= ?", (window.camera, starts, ends))
+    holes = db.row(
+        "select 1 from segment where camera = ? and starts_at <= ? and ends_at >= ?", (window.camera, starts, ends)
+    )
     if holes is not None:
         evidence.append((starts, ends, "camera silent"))
     covered: dict[str, float] = {}

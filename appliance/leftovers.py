@@ -101,8 +101,11 @@ def _place(db: Database, path: Path, facts: fmp4.Facts, written_at: datetime) ->
 
 
 def cut(db: Database, config: Config, clock: Clock, path: Path, camera: str, facts: fmp4.Facts) -> None:
-    """Cut a torn file to its last whole fragment. The rest is kept beside and the journal knows, before anything is taken
-    from the original: a second cut at any moment finds the same to do again."""
+    """Cut a torn file to its last whole fragment.
+
+    The rest is kept beside and the journal knows before anything is taken from the original: whoever comes after a
+    crash in between finds the same to do again.
+    """
     rest = _aside(config, camera, path.name + f".from-{facts.whole_bytes}")
     with path.open("r+b") as file:
         file.seek(facts.whole_bytes)

@@ -47,6 +47,7 @@ DISK_LOOK_S = 5.0
 OWED_EVERY_S = 30.0
 DISK_MARGIN_BYTES = 64_000_000  # above the reserve before recording begins again
 
+
 @dataclass(frozen=True, slots=True)
 class End:
     """Why a run is over, and how long it had recorded. `cause` None: it was not wanted any more."""
@@ -271,7 +272,7 @@ class _Watch:
         """Note the frames, archive the files."""
         progress = news.progress
         if progress is not None and progress.frames > self._frames:  # the value must rise: lines also come in a stall
-            self._timeline.heard(progress.media_s)
+            self._timeline.heard(progress.media_s, progress.frames)
             self._file.media_s = progress.media_s
             first, self._frames, self._rose_s = self._frames == 0, progress.frames, self._clock.mono_s()
             if first:
@@ -293,7 +294,9 @@ class _Watch:
             if finished.index == 0:
                 starts_s += facts.false_start_s
                 facts = facts.without_false_start()
-            placed = self._timeline.place(starts_s, facts.duration_s, facts.frame_s)
+            placed = self._timeline.place(
+                starts_s, facts.duration_s, facts.frame_s, facts.frames, steady=not facts.holes
+            )
             archive.adopt(self._db, self._config, finished.path, self._loop.camera.id, facts, placed.starts_at,
                           placed.ends_at, repaired=torn)  # fmt: skip
         except (OSError, sqlite3.Error, fmp4.Unreadable) as fault:

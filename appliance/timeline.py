@@ -31,15 +31,20 @@ class Timeline:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._low_s: float | None = None  # smallest arrival - media time since the last boundary
+        self._counted: list[tuple[int, float]] = []  # (video frames so far, when) since then
+        self._frames = 0  # video frames in the files placed so far
         self._anchor_s: float | None = None  # the one in use
         self._offset_s = self._wall_minus_mono_s()
         self._end_media_s = 0.0  # where the last placed file ended
         self._next_at: datetime | None = None  # the same on the clock, as the next file will begin
 
-    def heard(self, media_s: float) -> None:
-        """Media up to `media_s` has just arrived."""
-        delay_s = self._clock.mono_s() - media_s
+    def heard(self, media_s: float, frames: int | None = None) -> None:
+        """Media up to `media_s`, and so many video frames of the run, have just arrived."""
+        now_s = self._clock.mono_s()
+        delay_s = now_s - media_s
         self._low_s = delay_s if self._low_s is None else min(self._low_s, delay_s)
+        if frames is not None:
+            self._counted.append((frames, now_s))
 
     def at(self, media_s: float) -> datetime:
         """The box's clock at this media time, by what is known now."""
@@ -48,12 +53,14 @@ class Timeline:
             return self._clock.now()
         return self._wall(media_s + anchor_s, self._wall_minus_mono_s())
 
-    def place(self, starts_s: float, duration_s: float, frame_s: float) -> Placed:
-        """Place the next finished file; `starts_s` in media time.
+    def place(
+        self, starts_s: float, duration_s: float, frame_s: float, frames: int = 0, *, steady: bool = False
+    ) -> Placed:
+        """Place the next finished file; `starts_s` in media time, `steady` when its frames come at one rate.
 
         A file during which the clock was set lies wholly on the old clock, the next one begins by the new.
         """
-        anchor_s = self._settle(starts_s + duration_s, duration_s)
+        anchor_s = self._settle(starts_s + duration_s, duration_s, frames, steady)
         before_s, self._offset_s = self._offset_s, self._wall_minus_mono_s()
         stepped = abs(self._offset_s - before_s) > STEP_S
         end_offset_s = before_s if stepped else self._offset_s
@@ -65,14 +72,24 @@ class Timeline:
         self._next_at = self._wall(end_mono_s, self._offset_s) if stepped else ends_at
         return Placed(starts_at, ends_at)
 
-    def _settle(self, end_s: float, duration_s: float) -> float:
+    def _settle(self, end_s: float, duration_s: float, frames: int, steady: bool) -> float:
         """The anchor for the file that ends at `end_s`."""
-        low_s, self._low_s = self._low_s, None
+        low_s, self._low_s = self._least_delay_s(end_s, duration_s, frames, steady), None
         if self._anchor_s is None:  # a file finished before any progress was heard ended just now
             self._anchor_s = self._clock.mono_s() - end_s if low_s is None else low_s
-        elif low_s is not None:  # less delayed than any before is nearer the truth; later is drift, or only a slow network
+        elif low_s is not None:  # less delayed than any before is nearer the truth; later is drift, or a slow network
             self._anchor_s += min(DRIFT * duration_s, low_s - self._anchor_s)
         return self._anchor_s
+
+    def _least_delay_s(self, end_s: float, duration_s: float, frames: int, steady: bool) -> float | None:
+        """By counted frames where that can be done: they are counted as they come in, while ffmpeg's media time is that
+        of what is written out, which waits for the sound (0.2 s when G.711 is made into AAC)."""
+        last = self._frames + frames
+        own = [(n, at_s) for n, at_s in self._counted if self._frames < n <= last]
+        self._counted, self._frames = [c for c in self._counted if c[0] > last], last
+        if not own or not steady:
+            return self._low_s if self._anchor_s is None else None
+        return min(at_s - (end_s - (last - n) * duration_s / frames) for n, at_s in own)
 
     @staticmethod
     def _wall(mono_s: float, offset_s: float) -> datetime:

@@ -46,9 +46,9 @@ class Plan:
 
     def _want(self, window: Window | None, old: Want | None, revisions: dict[str, int]) -> Want | None:
         mono_s = self._clock.mono_s()
-        if old is not None and revisions.get(old.window.exam) == old.revision and mono_s < old.until_mono_s:
-            if window is None or window == old.window:
-                return old
+        goes_on = old is not None and revisions.get(old.window.exam) == old.revision and mono_s < old.until_mono_s
+        if old is not None and goes_on and window in (None, old.window):
+            return old
         if window is None:
             return None
         left_s = (window.ends_at - self._clock.now()).total_seconds() + self._config.profile.recording.tail_s

@@ -1,7 +1,7 @@
 """One ffmpeg that records one camera: argv (ffmpeg-python) in; finished files, frames and the cause of its end out.
 
 The command line carries no address: a camera's password would stand in /proc/PID/cmdline for every process of the box
-to read. ffmpeg gets the address on its standard input instead, as an ffconcat script (docs/recording.md, "The command").
+to read. ffmpeg gets the address on its standard input instead, as an ffconcat script (docs/recording.md, The command).
 """
 
 from __future__ import annotations
@@ -87,7 +87,11 @@ class Source:
         if not self.sound:
             options["allowed_media_types"] = "video"
         quoted = url.replace("'", r"'\''")
-        lines = ["ffconcat version 1.0", f"file '{quoted}'", *(f"option {name} {value}" for name, value in options.items())]
+        lines = [
+            "ffconcat version 1.0",
+            f"file '{quoted}'",
+            *(f"option {name} {value}" for name, value in options.items()),
+        ]
         return "\n".join(lines) + "\n"
 
     def scrub(self, text: str) -> str:

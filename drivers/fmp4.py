@@ -26,7 +26,7 @@ AUDIO = {b"mp4a": "aac"}
 
 
 class Unreadable(DriverError):
-    """No whole fragment with video in the file. `empty`: nothing was written to it but its header, so nothing is lost."""
+    """No whole fragment with video in the file. `empty`: nothing was ever written to it but its header."""
 
     permanent = True
 

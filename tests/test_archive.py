@@ -174,7 +174,9 @@ def test_a_cut_between_rename_and_row_loses_nothing(db: Database, config: Config
 
 
 def test_one_flipped_bit_is_found_and_named(db: Database, config: Config, clock: FakeClock) -> None:
-    segments = [adopt(db, config, incoming(config, f"run1-00000{n}.mp4"), AT + timedelta(seconds=4 * n)) for n in range(2)]
+    segments = [
+        adopt(db, config, incoming(config, f"run1-00000{n}.mp4"), AT + timedelta(seconds=4 * n)) for n in range(2)
+    ]
     place = archive.path(config, segments[1])
     content = bytearray(place.read_bytes())
     content[len(content) // 2] ^= 1
@@ -185,7 +187,9 @@ def test_one_flipped_bit_is_found_and_named(db: Database, config: Config, clock:
 
 
 def test_missing_short_strange_and_forgotten_files_are_found(db: Database, config: Config, clock: FakeClock) -> None:
-    gone, short = (adopt(db, config, incoming(config, f"run1-00000{n}.mp4"), AT + timedelta(seconds=4 * n)) for n in range(2))
+    gone, short = (
+        adopt(db, config, incoming(config, f"run1-00000{n}.mp4"), AT + timedelta(seconds=4 * n)) for n in range(2)
+    )
     archive.path(config, gone).unlink()
     os.truncate(archive.path(config, short), 100)
     (config.archive / "notes.txt").write_text("?")
@@ -197,7 +201,9 @@ def test_missing_short_strange_and_forgotten_files_are_found(db: Database, confi
 
 def test_an_exam_is_sealed_over_every_recording_in_its_hours(db: Database, config: Config, clock: FakeClock) -> None:
     plan_exam(db, FakeClock(AT), lasts_s=8.0)
-    inside = [adopt(db, config, incoming(config, f"run1-00000{n}.mp4"), AT + timedelta(seconds=4 * n)) for n in range(2)]
+    inside = [
+        adopt(db, config, incoming(config, f"run1-00000{n}.mp4"), AT + timedelta(seconds=4 * n)) for n in range(2)
+    ]
     adopt(db, config, incoming(config, "run1-000007.mp4"), AT + timedelta(minutes=5))
     seal = archive.seal(db, config, clock, exams.get(db, EXAM))
     listed = archive.sealed_list(db, config, exams.get(db, EXAM))

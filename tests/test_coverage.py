@@ -48,8 +48,8 @@ class Day:
         with store.transaction(self.db):
             for number, (a, b) in enumerate(spans, known):
                 self.db.write(
-                    "insert into segment (camera, run, path, starts_at, ends_at, frames, size_bytes, sha256, video, holes)"
-                    " values ('yard', 'r', ?, ?, ?, 1, 1, ?, 'h264', ?)",
+                    "insert into segment (camera, run, path, starts_at, ends_at, frames, size_bytes, sha256, video,"
+                    " holes) values ('yard', 'r', ?, ?, ?, 1, 1, ?, 'h264', ?)",
                     (f"{number}", iso(at(a)), iso(at(b)), "0" * 64, listed),
                 )
 
@@ -128,7 +128,9 @@ def test_an_exam_planned_after_its_hours_began_says_so(day: Day) -> None:
 def test_time_the_clock_jumped_over_is_told_apart(day: Day) -> None:
     with store.transaction(day.db):
         before, after = (round(at(s).timestamp() * 1000) for s in (20, 50))
-        journal.append(day.db, day.clock, "clock.stepped", KEEPER, before_ms=before, after_ms=after, step_ms=after - before)
+        journal.append(
+            day.db, day.clock, "clock.stepped", KEEPER, before_ms=before, after_ms=after, step_ms=after - before
+        )
     day.recorded((0, 20), (50, 100))
     assert day.update() == [(20.0, 50.0, "clock set forward")]
 

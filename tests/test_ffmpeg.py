@@ -193,8 +193,8 @@ def test_holes_are_seen_between_and_inside_fragments(tmp_path: Path) -> None:
     film(whole, 4.0)
     holed = tmp_path / "holed.mp4"
     drop = "select='not(between(n,12,25))'"  # 1.4 s in the middle, time stamps kept
-    subprocess.run(["ffmpeg", "-v", "error", "-i", str(whole), "-vf", drop, "-vsync", "passthrough", "-g", "10", "-bf", "0",
-                    "-movflags", "+frag_keyframe+empty_moov+default_base_moof", str(holed)],
+    subprocess.run(["ffmpeg", "-v", "error", "-i", str(whole), "-vf", drop, "-vsync", "passthrough",
+                    "-g", "10", "-bf", "0", "-movflags", "+frag_keyframe+empty_moov+default_base_moof", str(holed)],
                    check=True, timeout=60)  # fmt: skip
     facts = fmp4.read(holed)
     assert facts.frames == 26

@@ -80,7 +80,9 @@ def decodes(config: Config, segment: Segment) -> bool:
 def test_it_records_every_frame_of_the_exam_and_stops_with_it(db: Database, config: Config) -> None:
     plan_exam(db, CLOCK)
     with RecorderProcess(config):
-        wait_until(lambda: all(len(adopted(db, name)) >= 3 for name in ("hall", "stairs", "yard")), "three segments each")
+        wait_until(
+            lambda: all(len(adopted(db, name)) >= 3 for name in ("hall", "stairs", "yard")), "three segments each"
+        )
         covered = finish(db, config)
     for name, video, audio in (("hall", "h264", "aac"), ("stairs", "hevc", "aac"), ("yard", "h264", None)):
         segments = adopted(db, name)
@@ -129,7 +131,9 @@ def test_a_stopped_recorder_closes_its_files_and_says_who_stopped_it(db: Databas
     assert archive.incoming(config) == []
     assert {row["cause"] for row in db.rows("select cause from outage where ended_at is null")} == {"recorder stopped"}
     with RecorderProcess(config):
-        wait_until(lambda: all(len(runs(adopted(db, name))) == 2 for name in ("hall", "stairs", "yard")), "recorded again")
+        wait_until(
+            lambda: all(len(runs(adopted(db, name))) == 2 for name in ("hall", "stairs", "yard")), "recorded again"
+        )
         covered = finish(db, config)
     assert all([g.cause for g in c.gaps] == ["recording starting", "recorder stopped"] for c in covered.values())
 
@@ -154,13 +158,17 @@ def test_a_disk_that_fills_up_loses_nothing_that_was_recorded(
     config = site(tmp_path, addresses, video=small_disk, reserve_bytes=0, sound=("hall",))
     with store.open(config.database) as db, RecorderProcess(config) as recorder:
         plan_exam(db, CLOCK)
-        wait_until(lambda: {s.cause for s in cameras.states(db).values()} == {"disk full"}, "the disk is full", seconds=60)
+        wait_until(
+            lambda: {s.cause for s in cameras.states(db).values()} == {"disk full"}, "the disk is full", seconds=60
+        )
         full = [s for name in addresses for s in adopted(db, name)]
         assert recorder.process.poll() is None
         for name in addresses:
             assert lost_or_twice(config, runs(adopted(db, name))[0]) == []
         subprocess.run(["mount", "-o", "remount,size=200m", str(small_disk)], check=True)
-        wait_until(lambda: all(s.state == "recording" for s in cameras.states(db).values()), "recording again", seconds=20)
+        wait_until(
+            lambda: all(s.state == "recording" for s in cameras.states(db).values()), "recording again", seconds=20
+        )
         covered = finish(db, config)
         assert len(full) >= 4
         assert all(decodes(config, s) for name in addresses for s in adopted(db, name))

@@ -121,7 +121,9 @@ def test_a_silent_camera_leaves_one_gap_with_its_cause_and_is_recorded_again(
     assert starting.cause == "recording starting"
     assert silence.cause == "camera silent"
     assert 6.5 <= (silence.ends_at - silence.starts_at).total_seconds() <= 12
-    assert yard.recorded_s + sum((g.ends_at - g.starts_at).total_seconds() for g in yard.gaps) == pytest.approx(yard.required_s)
+    assert yard.recorded_s + sum((g.ends_at - g.starts_at).total_seconds() for g in yard.gaps) == pytest.approx(
+        yard.required_s
+    )
     assert [gap.cause for gap in gate.gaps] == ["recording starting"]
     assert lost_or_twice(config, adopted(db, "gate")) == []
     before = [s for s in adopted(db, "yard") if s.ends_at <= silence.starts_at]
@@ -240,10 +242,10 @@ def test_what_is_called_safe_is_in_the_file(db: Database, config: Config) -> Non
 # --- the timeline, the plan and the syncing, without a camera ---
 
 
-def arrive(line: Timeline, clock: FakeClock, media_s: float, delay_s: float = 0.0) -> None:
+def arrive(line: Timeline, clock: FakeClock, media_s: float, delay_s: float = 0.0, frames: int | None = None) -> None:
     """Media up to `media_s` of a run that began at AT arrives `delay_s` late."""
     clock.advance(max(0.0, media_s + delay_s - (clock.now() - AT).total_seconds()))
-    line.heard(media_s)
+    line.heard(media_s, frames)
 
 
 def test_the_least_delayed_arrival_says_when_a_run_began() -> None:
@@ -254,6 +256,16 @@ def test_the_least_delayed_arrival_says_when_a_run_began() -> None:
     placed = line.place(0.0, 4.0, 0.04)
     assert placed.starts_at == AT + timedelta(seconds=0.05)
     assert placed.ends_at == AT + timedelta(seconds=4.05)
+
+
+def test_sound_that_is_written_late_does_not_make_the_picture_late() -> None:
+    clock = FakeClock(AT)
+    line = Timeline(clock)
+    for second in range(1, 9):
+        arrive(line, clock, second - 0.25, 0.25, frames=10 * second)  # what is written lags behind what was counted
+    first = line.place(0.0, 4.0, 0.1, 40, steady=True)
+    second_file = line.place(4.0, 4.0, 0.1, 40, steady=True)
+    assert (first.starts_at, first.ends_at, second_file.ends_at) == (AT, *(AT + timedelta(seconds=s) for s in (4, 8)))
 
 
 def test_segments_of_a_run_share_their_boundaries_though_the_network_wavers() -> None:

@@ -136,7 +136,7 @@ def _keep(loop: CameraLoop, stop: threading.Event) -> None:
     while not stop.is_set():
         try:
             loop.run(stop)
-        except Exception as fault:  # noqa: BLE001 - whatever it is, the other cameras must not hear of it
+        except Exception as fault:  # whatever it is, the other cameras must not hear of it
             log.exception("camera %s failed and is started again", loop.camera.id)
             with closing(store.open(loop.config.database)) as db, noting(db):
                 coverage.end_outages(db, loop.camera.id, loop.clock.now())

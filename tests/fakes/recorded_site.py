@@ -1,4 +1,4 @@
-"""A site whose cameras are recorded: short segments, an exam that is going on, the recorder as a process or in a thread."""
+"""A site whose cameras are recorded: short segments, an exam that is going on, the recorder as a process."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def site(
         "room": [{"code": name, "kind": "corridor", "name": names} for name in addresses],
         "camera": [
             {"id": name, "name": names, "room": name, "user": address.user, "password_file": f"{name}.password",
-             "sound": name in sound, **({"onvif": address.onvif_url} if name in onvif else {"stream": address.rtsp_url})}
+             "sound": name in sound,
+             **({"onvif": address.onvif_url} if name in onvif else {"stream": address.rtsp_url})}
             for name, address in addresses.items()
         ],
     }  # fmt: skip
@@ -60,11 +61,13 @@ def site(
     return config
 
 
-def plan_exam(db: Database, clock: Clock, *, starts_in_s: float = 0.0, lasts_s: float = 3600.0, exam: str = EXAM) -> None:
+def plan_exam(
+    db: Database, clock: Clock, *, starts_in_s: float = 0.0, lasts_s: float = 3600.0, exam: str = EXAM
+) -> None:
     """An exam row as `examsite exam plan` would leave it."""
     starts_at = clock.now() + timedelta(seconds=starts_in_s)
     with store.transaction(db):
-        db.write("insert into exam (id, title, starts_at, ends_at) values (?, 'Maths', ?, ?)",  # the test's, not the house's
+        db.write("insert into exam (id, title, starts_at, ends_at) values (?, 'Maths', ?, ?)",
                  (exam, iso(starts_at), iso(starts_at + timedelta(seconds=lasts_s))))  # fmt: skip
 
 
@@ -144,7 +147,7 @@ def _film(seconds: float, sound: bool, codec: str) -> bytes:
 
 
 def film(to: Path, seconds: float = 4.0, *, sound: bool = False, codec: str = "libx264") -> Path:
-    """A recording as the recorder's ffmpeg writes it, 10 frames a second, a fragment each second; made without a camera."""
+    """A recording as the recorder's ffmpeg writes it, made without a camera: 10 frames and one fragment a second."""
     to.parent.mkdir(parents=True, exist_ok=True)
     to.write_bytes(_film(seconds, sound, codec))
     return to
