@@ -21,7 +21,8 @@ LINK_KEY = "link"  # the key of a panel's own "no link" alarm, which no zone can
 NO_LINK = N_("No link to the panel")
 
 AlarmState = Literal["unacknowledged", "acknowledged", "cleared"]  # cleared: over, but nobody has acknowledged it
-LinkState = Literal["starting", "heard", "silent", "unplugged"]
+# passive: the line is open, and the protocol has no word that could tell whether the panel at its end lives
+LinkState = Literal["starting", "heard", "silent", "unplugged", "passive"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +78,15 @@ class Board:
     def heard(self) -> int:
         return sum(link.state == "heard" for link in self.links)
 
+    @property
+    def passive(self) -> int:
+        return sum(link.state == "passive" for link in self.links)
+
 
 def board(db: Database, config: Config, now: datetime) -> Board:
     """Alarms by what they are, inside that unacknowledged first, newest first; and the links."""
     links = _links(db, config, now)
-    heard = {link.panel for link in links if link.state == "heard"}
+    heard = {link.panel for link in links if link.state in ("heard", "passive")}
     found = db.rows(
         "select a.*, e.text, e.zone as number, e.partition, e.user, e.account, p.name as by_name from alarm a"
         " left join event e on e.id = a.event left join person p on p.login = a.acknowledged_by"

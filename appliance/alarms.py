@@ -18,7 +18,7 @@ from appliance.alarm_board import LINK_KEY, NO_LINK, Board, BoardAlarm, BoardLin
 from appliance.alarm_classes import active_group, family
 from appliance.clock import Clock, iso, parse
 from appliance.config import Config, Zone
-from appliance.model import N_, Actor, ApplianceError, Person
+from appliance.model import N_, Actor, ApplianceError, Person, message
 from appliance.store import Database
 from drivers.types import Frame, PanelEvent
 
@@ -28,7 +28,9 @@ __all__ = [
 
 REPEAT_S = 10.0  # a panel that got no acknowledgement says the same again within this
 UNPARSED_EVERY_S = 60.0  # lines we do not know are all kept as events, but journalled at most this often
-DOOR_KINDS = ("intrusion.alarm", "access", "tech.alarm")  # what a door contact reports; its tamper stays an alarm
+DOORS = ("rack-door", "room-door")
+# What a door contact reports; its tamper stays an alarm.
+DOOR_KINDS = ("zone.open", "intrusion.alarm", "access", "tech.alarm")
 WATCH = Actor.service("watch")
 
 
@@ -80,7 +82,25 @@ def record(db: Database, config: Config, panel: str, frame: Frame, clock: Clock)
         db.write("update event set repeats = repeats + 1, repeated_at = ? where id = ?", (iso(clock.now()), repeated))
         return []
     exam = _exam_now(db, config, clock)
-    return [_record_one(db, config, panel, event, clock, exam) for event in frame.events]
+    news = [event for event in frame.events if "status" not in event.flags or _changes(db, panel, event)]
+    return [_record_one(db, config, panel, event, clock, exam) for event in news]
+
+
+def _changes(db: Database, panel: str, event: PanelEvent) -> bool:
+    """Whether a state that was read, not reported, says anything our books do not hold already."""
+    if event.state == "info":
+        if event.kind not in ("arm", "disarm"):  # an axis of its own; all else that is only said once is news
+            return True
+        last = db.value(
+            "select kind from event where panel = ? and account is ? and partition is ? and kind in ('arm', 'disarm')"
+            " order by id desc limit 1", (panel, event.account, event.partition),
+        )  # fmt: skip
+        return bool(last != event.kind)
+    key = _key(event, event.kind)
+    booked = db.value("select active from zone where panel = ? and key = ?", (panel, key))
+    if event.state == "active":
+        return not booked
+    return bool(booked) or any(_ends(event, alarm["key"]) for alarm in _standing(db, panel))
 
 
 def _repeated(db: Database, panel: str, frame: Frame, clock: Clock) -> int | None:
@@ -91,10 +111,19 @@ def _repeated(db: Database, panel: str, frame: Frame, clock: Clock) -> int | Non
     sort = "=" if frame.events[0].kind == "info.unparsed" else "<>"
     last = db.row(f"select id, coalesce(repeated_at, at) as at, raw from event where panel = ? and kind {sort}"  # noqa: S608
                   " 'info.unparsed' order by id desc limit 1", (panel,))  # fmt: skip
-    if last is None or last["raw"] != frame.events[0].raw.hex():
+    if last is None or not last["raw"] or last["raw"] != frame.events[0].raw.hex():
         return None
     since_s = abs((clock.now() - parse(last["at"])).total_seconds())  # abs: the clock may have been set back
     return int(last["id"]) if since_s <= REPEAT_S else None
+
+
+def newest_of_log(db: Database, panel: str) -> bytes | None:
+    """What the newest kept event out of this panel's own log looked like; None when there is none."""
+    raw = db.value(
+        "select raw from event where panel = ? and exists (select 1 from json_each(flags) where value = 'log')"
+        " order by id desc limit 1", (panel,),
+    )  # fmt: skip
+    return None if raw is None else bytes.fromhex(raw)
 
 
 def _exam_now(db: Database, config: Config, clock: Clock) -> str | None:
@@ -118,9 +147,14 @@ def _record_one(
     )  # fmt: skip
     zone = config.zone(panel, event.zone, event.account, event.partition)
     said = _Said(panel, event, int(cursor.lastrowid or 0), _key(event, event.kind), zone, exam)
-    if event.state == "info":
+    if "events-lost" in event.flags:
+        return _lost(db, config, said, clock)
+    if event.state == "info" or "history" in event.flags:
         return _note(db, said, clock)
-    if zone is not None and zone.role in ("rack-door", "room-door") and event.kind in DOOR_KINDS:
+    if event.kind == "zone.open" and (zone is None or zone.role not in DOORS):
+        _save_zone(db, said, clock, active=event.state == "active")  # people walk about all day: no news to anybody
+        return Recorded(said.row)
+    if zone is not None and zone.role in DOORS and event.kind in DOOR_KINDS:
         return _door(db, said, clock)
     return _raise(db, said, clock) if event.state == "active" else _restore(db, said, clock)
 
@@ -138,7 +172,7 @@ def _note(db: Database, said: _Said, clock: Clock) -> Recorded:
     panel that merely started anew (Contact ID 305) does not say so and ends nothing."""
     if said.event.kind == "info.unparsed":
         return _note_unparsed(db, said, clock)
-    if "reset-all" in said.event.flags:
+    if "reset-all" in said.event.flags and "history" not in said.event.flags:
         whole = f"{said.event.account or ''}|"
         _end(db, said, clock, [a for a in _standing(db, said.panel) if a["key"].startswith(whole)])
     entry = journal.append(db, clock, "panel.event", WATCH, exam=said.exam, room=said.room, **said.facts)
@@ -152,6 +186,14 @@ def _note_unparsed(db: Database, said: _Said, clock: Clock) -> Recorded:
         return Recorded(said.row)
     entry = journal.append(db, clock, "panel.unparsed", WATCH, exam=said.exam, panel=said.panel, event=said.row,
                            line=said.event.text[:200])  # fmt: skip
+    return Recorded(said.row, entry=entry)
+
+
+def _lost(db: Database, config: Config, said: _Said, clock: Clock) -> Recorded:
+    """The panel's numbering skipped: something happened that nobody will ever tell us."""
+    lost = message(N_("how many nobody knows")).as_json() if said.event.value is None else round(said.event.value)
+    entry = journal.append(db, clock, "events.lost", WATCH, exam=said.exam, panel=said.panel, event=said.row,
+                           panel_name=panel_name(config, said.panel).as_json(), lost=lost)  # fmt: skip
     return Recorded(said.row, entry=entry)
 
 
@@ -170,8 +212,6 @@ def _door(db: Database, said: _Said, clock: Clock) -> Recorded:
     """A watched door: an entry that waits for an explanation instead of an alarm."""
     opened = said.event.state == "active"
     before = db.row("select active, since_at from zone where panel = ? and key = ?", (said.panel, said.key))
-    if "status" in said.event.flags and opened == bool(before and before["active"]):
-        return Recorded(said.row)  # read anew after a pause, and as it was: nobody opened or closed it
     _save_zone(db, said, clock, active=opened)
     role = said.zone.role if said.zone else "rack-door"
     facts = {**said.facts, "role": role}
@@ -219,13 +259,11 @@ def _raise(db: Database, said: _Said, clock: Clock) -> Recorded:
 
 def _restore(db: Database, said: _Said, clock: Clock) -> Recorded:
     """End what this is the end of: the same class and point; failing that, the point's other classes of the family."""
-    ends = [alarm for alarm in _standing(db, said.panel) if _ends(said, alarm["key"])]
+    ends = [alarm for alarm in _standing(db, said.panel) if _ends(said.event, alarm["key"])]
     exact = [] if "any-class" in said.event.flags else [alarm for alarm in ends if alarm["key"] == said.key]
     ended = exact or ends
     _end(db, said, clock, ended)
     _save_zone(db, said, clock, active=False)
-    if not ended and "status" in said.event.flags:
-        return Recorded(said.row)  # read anew, and as quiet as before: no news
     entry = journal.append(db, clock, "alarm.restored", WATCH, exam=said.exam, room=said.room,
                            refs=[a["entry"] for a in ended if a["entry"]], **said.facts)  # fmt: skip
     return Recorded(said.row, alarm=int(ended[0]["id"]) if ended else None, entry=entry)
@@ -243,16 +281,16 @@ def _end(db: Database, said: _Said, clock: Clock, ended: list[dict[str, Any]]) -
                  (iso(clock.now()), said.row, said.panel, alarm["key"]))  # fmt: skip
 
 
-def _ends(said: _Said, key: str) -> bool:
+def _ends(event: PanelEvent, key: str) -> bool:
     account, told, *point = key.split("|")
-    same_point = account == (said.event.account or "") and "|".join(point) == _point(said.event)
-    if "any-class" in said.event.flags:  # a restore that does not say of what (Radionics R)
+    same_point = account == (event.account or "") and "|".join(point) == _point(event)
+    if "any-class" in event.flags:  # a restore that does not say of what (Radionics R)
         return same_point
     kind = told.split(":")[0]
-    same_family = kind.split(".")[0] == said.event.kind.split(".")[0]
+    same_family = kind.split(".")[0] == event.kind.split(".")[0]
     # The end of a pre-alarm must not end the fire it became; the end of a fire ends what led to it.
-    no_worse = active_group(kind).rank >= active_group(said.event.kind).rank
-    return same_point and (key == said.key or (same_family and no_worse and ":" not in told))
+    no_worse = active_group(kind).rank >= active_group(event.kind).rank
+    return same_point and (key == _key(event, event.kind) or (same_family and no_worse and ":" not in told))
 
 
 def acknowledge(

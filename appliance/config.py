@@ -275,10 +275,18 @@ def load(path: Path) -> Config:
         cameras=tuple(
             c.model_copy(update={"password_file": c.password_file and base / c.password_file}) for c in said.camera
         ),
-        panels=tuple(p.model_copy(update={"port": base / p.port}) for p in said.panel),
+        panels=tuple(_at_home(p, base) for p in said.panel),
         zones=said.zone,
         export_targets=tuple(t.model_copy(update={"path": base / t.path}) for t in said.export_target),
     )
+
+
+def _at_home(panel: Panel, base: Path) -> Panel:
+    """Its files found from the folder of the configuration, wherever the service was started."""
+    settings = dict(panel.settings)
+    if "profile" in settings:
+        settings["profile"] = str(base / str(settings["profile"]))
+    return panel.model_copy(update={"port": base / panel.port, "settings": settings})
 
 
 M = TypeVar("M", bound=BaseModel)

@@ -40,7 +40,7 @@ KINDS: Mapping[str, str] = {
     "panel.heard": N_("Panel {panel_name} heard again after {silent_ms}"),
     "panel.event": N_("The panel reports: {what}, {zone}"),
     "panel.unparsed": N_("The panel sent a line we do not know. Kept as it came: {line}"),
-    "events.lost": N_("{lost} events of panel {panel_name} were lost"),
+    "events.lost": N_("Events of panel {panel_name} were lost: {lost}"),
     "door.opened": N_("{zone} opened, nobody announced it"),
     "door.closed": N_("{zone} closed after {open_ms}"),
     "export.asked": N_("{name} asked to hand over recordings"),

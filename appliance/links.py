@@ -1,4 +1,4 @@
-"""The lines to the panels: heard, silent or unplugged, since when, and what that means. Owns panel_link.
+"""The lines to the panels: heard, silent, unplugged or passive, since when, and what that means. Owns panel_link.
 
 A link that is lost is an alarm of its own; its outage is journalled with its length when the panel is heard again.
 """
@@ -41,7 +41,7 @@ def starting(db: Database, panel: str, clock: Clock) -> None:
     """The service begins to listen, inside the caller's transaction. A link that was lost stays lost until heard."""
     db.write(
         "insert into panel_link (panel, state, since_at) values (:panel, 'starting', :at) on conflict (panel) do update"
-        " set state = 'starting', since_at = :at, detail = null where state = 'heard'",
+        " set state = 'starting', since_at = :at, detail = null where state in ('heard', 'passive')",
         {"panel": panel, "at": iso(clock.now())},
     )
 
@@ -71,20 +71,34 @@ def lost(db: Database, config: Config, panel: str, state: Lost, detail: Message,
     return True
 
 
-def heard(db: Database, config: Config, panel: str, clock: Clock) -> bool:
-    """The panel said something readable, inside the caller's transaction. Returns whether a lost link came back."""
+def heard(db: Database, config: Config, panel: str, clock: Clock, *, passive: bool = False) -> bool:
+    """The panel said something readable, inside the caller's transaction. Returns whether a lost link came back.
+
+    `passive`: a printer port that speaks only when something happens; that it spoke does not mean it is being heard.
+    """
+    return _there(db, config, panel, clock, "passive" if passive else "heard", spoke=True)
+
+
+def passive(db: Database, config: Config, panel: str, clock: Clock) -> bool:
+    """The line is open, and nothing on it could ever tell whether the panel lives. Inside the caller's transaction."""
+    return _there(db, config, panel, clock, "passive", spoke=False)
+
+
+def _there(db: Database, config: Config, panel: str, clock: Clock, state: str, *, spoke: bool) -> bool:
     now = clock.now()
     old = db.row("select * from panel_link where panel = ?", (panel,))
     back = old is not None and old["state"] in ("silent", "unplugged")
-    changed = old is None or old["state"] != "heard"
+    changed = old is None or old["state"] != state
     db.write(
-        "insert into panel_link (panel, state, since_at, heard_at) values (:panel, 'heard', :at, :at)"
-        " on conflict (panel) do update set state = 'heard', heard_at = :at, detail = null,"
+        "insert into panel_link (panel, state, since_at, heard_at) values (:panel, :state, :at, :heard_at)"
+        " on conflict (panel) do update set state = :state, heard_at = coalesce(:heard_at, heard_at), detail = null,"
         " since_at = case when :changed then :at else since_at end",
-        {"panel": panel, "at": iso(now), "changed": int(changed)},
-    )
+        {"panel": panel, "state": state, "at": iso(now), "heard_at": iso(now) if spoke else None,
+         "changed": int(changed)},
+    )  # fmt: skip
     if old is not None and back:
-        quiet_since = parse(old["heard_at"] or old["since_at"])
+        # A passive line's last word may be days old: its outage is as long as the line was away.
+        quiet_since = parse(old["since_at"] if state == "passive" else old["heard_at"] or old["since_at"])
         journal.append(
             db, clock, "panel.heard", WATCH, refs=alarms.end_no_link(db, panel, clock),
             panel=panel, panel_name=panel_name(config, panel).as_json(), what=Message(NO_LINK).as_json(),

@@ -30,12 +30,12 @@ class PanelEvent:
     (naive, as it said it), never ours. raw is what came over the line, with PINs already masked.
 
     Flags the house acts on:
-    `state`        read as the state of things, not said as news. One that changes nothing in our books is not kept;
+    `status`       read as the state of things, not said as news. One that changes nothing in our books is not kept;
                    after a full reading a polled driver says every point so, the active and the restored.
     `history`      out of the panel's log, from before we listened: kept and journalled, raises and ends nothing.
     `log`          out of the panel's log; the newest kept one is handed to `resume` at the next start.
     `events-lost`  the panel's numbering skipped; `value` is how many are missing, None when nobody knows.
-    `status`, `any-class`, `reset-all`, `test`: docs/panels.md.
+    The others are told in docs/panels.md.
     """
 
     kind: str

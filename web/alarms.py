@@ -64,8 +64,8 @@ class Seen:
 
     @property
     def calm(self) -> bool:
-        """Nothing stands and every panel is heard: the one case in which the page may say so."""
-        return not self.alarms and not self.deaf and self.board.heard == len(self.board.links)
+        """Nothing stands and every panel that can be heard is: the one case in which the page may say so."""
+        return not self.alarms and not self.deaf and self.board.heard + self.board.passive == len(self.board.links)
 
 
 def seen(*, wall: bool = False) -> Seen:
@@ -82,6 +82,8 @@ def strip() -> Strip:
     words, found = context.words(), seen()
     total = len(found.board.links)
     links = words.say(N_("panels heard {heard} of {total}"), heard=found.heard, total=total) if total else ""
+    if found.board.passive and not found.deaf:
+        links += ", " + words.say(N_("{passive} cannot tell"), passive=found.board.passive)
     if found.unacknowledged:
         worst = found.unacknowledged[0]
         told = words.plural(

@@ -35,6 +35,9 @@ def heard(link: BoardLink, name: Mapping[str, str]) -> Verdict:
     facts = {"state": link.state, "heard_at": link.heard_at, "quiet_s": link.quiet_s}
     if link.state == "heard":
         return Verdict("passed", message(N_("Panel {panel} is heard."), panel=name), facts=facts)
+    if link.state == "passive":
+        said = N_("Panel {panel} is on a passive line: it prints only what happens, its silence says nothing.")
+        return Verdict("remark", message(said, panel=name), message(N_("Let the panel print a test.")), facts)
     if link.state == "starting":
         return Verdict("silent", message(N_("Panel {panel} has not been heard yet."), panel=name), message(LOOK), facts)
     said = N_("Panel {panel} not heard since {lost_at}. What its detectors see is unknown.")

@@ -20,10 +20,11 @@ from appliance.model import N_, ApplianceError
 from appliance.services.watch import settings_of
 from drivers.panels import kinds as driver_kinds
 from drivers.panels import open_panel
+from drivers.panels.pace import Pace
 from drivers.port import Port, PortError
 from drivers.types import Codec, DriverError, Frame, PanelEvent
 
-LOOK_S = 0.25
+LOOK_S = 0.1
 REPEAT_S = 10.0  # the same frame again within this is a repeat of a panel that heard no acknowledgement
 
 
@@ -53,7 +54,10 @@ def list_kinds(as_json: bool) -> None:
             for kind in driver_kinds()
         ])  # fmt: skip
     for kind in driver_kinds():
+        line, silent_s = kind.line, kind.silent_after_s
+        heard = "passive: its silence says nothing" if silent_s is None else f"lost after {silent_s:g} s of silence"
         click.echo(f"{kind.name}  {kind.title}")
+        click.echo(f"    {line.baud} {line.bits}{line.parity}{line.stop}, {heard}")
         for setting in kind.settings:
             click.echo(f"    {setting.name} = {setting.default}  {setting.meaning}")
     return None
@@ -64,12 +68,13 @@ def list_kinds(as_json: bool) -> None:
 @click.option("--panel", "panel_id", metavar="ID", help="A panel of the configuration.")
 @click.option("--kind", help="Without a configuration: the driver (examsite panel kinds).")
 @click.option("--port", type=click.Path(path_type=Path), help="The line, such as /dev/serial/by-id/usb-...")
+@click.option("--profile", type=click.Path(path_type=Path), help="The driver's profile, for kinds that have one.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the driver; may be repeated.")
 @click.option("--seconds", type=click.FloatRange(min=0), help="End after this time; without it, on Ctrl+C.")
 @json_option
 def listen(
-    config_file: Path, panel_id: str | None, kind: str | None, port: Path | None, settings: tuple[str, ...],
-    seconds: float | None, as_json: bool,
+    config_file: Path, panel_id: str | None, kind: str | None, port: Path | None, profile: Path | None,
+    settings: tuple[str, ...], seconds: float | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Print what a panel says, one event a line; stop the watch service first, it holds the line.
 
@@ -83,7 +88,7 @@ def listen(
     Example:
       examsite panel listen --kind surgard --port /dev/ttyUSB0 --set baud=19200 --set bits=7 --set parity=E
     """
-    given = _settings(settings)
+    given = _settings(settings) | ({} if profile is None else {"profile": str(profile)})
     if (panel_id is None) == (kind is None):
         raise click.UsageError("Name either --panel ID of the configuration, or --kind KIND and --port PATH.")
     if panel_id is not None:
@@ -153,7 +158,9 @@ def _listen(port: Port, codec: Codec, printer: Printer, seconds: float | None) -
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):  # also where a shell started us in the background, without Ctrl+C
         signal.signal(number, lambda _number, _frame: stop.set())
+    pace = Pace()
     port.open()
+    codec.reset()
     click.echo(f"Listening on {port.path}.", err=True)
     try:
         while not stop.is_set() and time.monotonic() < ends_mono_s:
@@ -161,7 +168,7 @@ def _listen(port: Port, codec: Codec, printer: Printer, seconds: float | None) -
                 if not port.is_open:
                     port.open()
                     codec.reset()
-                _look(port, codec, printer, min(LOOK_S, max(0.0, ends_mono_s - time.monotonic())))
+                _look(port, codec, printer, pace, min(LOOK_S, max(0.0, ends_mono_s - time.monotonic())))
             except PortError as bad:
                 click.echo(str(bad), err=True)
                 stop.wait(min(port.back_off_s(), max(0.0, ends_mono_s - time.monotonic())))
@@ -169,12 +176,12 @@ def _listen(port: Port, codec: Codec, printer: Printer, seconds: float | None) -
         port.close()
 
 
-def _look(port: Port, codec: Codec, printer: Printer, timeout_s: float) -> None:
-    data = port.read(timeout_s)
+def _look(port: Port, codec: Codec, printer: Printer, pace: Pace, timeout_s: float) -> None:
+    data = port.read(pace.wait_s(time.monotonic(), timeout_s))
     for frame in codec.feed(data) if data else ():
         printer.take(frame)
         if frame.reply:
             port.write(frame.reply)
-    poll = codec.tick(time.monotonic())
+    poll = pace.poll(codec, time.monotonic())
     if poll:
         port.write(poll)

@@ -18,12 +18,13 @@ from appliance.config import Config, Panel
 from appliance.model import Message
 from appliance.store import Database
 from drivers.panels import open_panel
+from drivers.panels.pace import Pace
 from drivers.port import Port, PortError
-from drivers.types import Codec, DriverError, Frame
+from drivers.types import Codec, DriverError, Frame, Resumes
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 0.25  # how long one look at a line lasts; also how soon a stop is noticed
+LOOK_S = 0.1  # how long one look at a line lasts at most; also how soon a stop is noticed
 MEND_S = 1.0  # how often the main thread looks for a thread that died
 HEARD_EVERY_S = 2.0  # a talkative panel's "heard" is written at most this often
 GARBLED_FAULTS = 3  # unreadable pieces and nothing readable: not silence, but wrong speed or parity
@@ -81,6 +82,7 @@ class Watcher:
         self._heard_mono_s = clock.mono_s()
         self._written_mono_s: float | None = None  # when "heard" was last written; None: the link is not heard
         self._faults_unheard = 0
+        self._is_passive = False  # the protocol has no word that could tell whether the panel lives
         self._told: tuple[links.Lost, Message] | None = None  # how the link is lost, as last written
 
     def keep_running(self) -> None:
@@ -105,15 +107,19 @@ class Watcher:
             self._lost(db, "silent", links.trouble("setting", cause=str(wrong)))
             self._stop.wait()  # only a person can mend it, and then the service starts anew
             return
+        self._is_passive = codec.silent_after_s is None
+        if isinstance(codec, Resumes) and (last := alarms.newest_of_log(db, self.panel.id)):
+            codec.resume(last)
         port = Port(self.panel.port, codec.line, codec.may_send)
+        pace = Pace()
         try:
             while not self._stop.is_set():
-                self._look(db, codec, port)
+                self._look(db, codec, port, pace)
         finally:
             port.close()
             db.conn.close()
 
-    def _look(self, db: Database, codec: Codec, port: Port) -> None:
+    def _look(self, db: Database, codec: Codec, port: Port, pace: Pace) -> None:
         """One look at the line: open it if need be, take what comes, answer, and notice silence."""
         try:
             if not port.is_open:
@@ -121,11 +127,13 @@ class Watcher:
                 codec.reset()
                 if self._told is not None and self._told[0] == "unplugged":
                     self._lost(db, "silent", links.trouble("silent"))  # it is back, but has not said anything yet
+                if self._is_passive:
+                    self._passive(db)
                 log.info("panel %s: listening on %s", self.panel.id, self.panel.port)
-            data = port.read(LOOK_S)
+            data = port.read(pace.wait_s(self._clock.mono_s(), LOOK_S))
             for frame in codec.feed(data) if data else ():
                 self._take(db, port, frame)
-            poll = codec.tick(self._clock.mono_s())
+            poll = pace.poll(codec, self._clock.mono_s())
             if poll:
                 port.write(poll)
         except PortError as bad:
@@ -135,6 +143,8 @@ class Watcher:
         quiet_s = self._clock.mono_s() - self._heard_mono_s
         if codec.silent_after_s is not None and quiet_s > codec.silent_after_s:
             garbled = self._faults_unheard >= GARBLED_FAULTS
+            if self._told is None:
+                codec.reset()  # what comes next is read from the beginning, and the whole state anew
             self._lost(db, "silent", links.trouble("garbled" if garbled else "silent"))
 
     def _take(self, db: Database, port: Port, frame: Frame) -> None:
@@ -155,9 +165,14 @@ class Watcher:
         if frame.reply:
             port.write(frame.reply)
 
+    def _passive(self, db: Database) -> None:
+        with store.transaction(db):
+            links.passive(db, self._config, self.panel.id, self._clock)
+        self._told = None
+
     def _keep(self, db: Database, frame: Frame) -> None:
         with store.transaction(db):
-            back = frame.alive and links.heard(db, self._config, self.panel.id, self._clock)
+            back = frame.alive and links.heard(db, self._config, self.panel.id, self._clock, passive=self._is_passive)
             recorded = alarms.record(db, self._config, self.panel.id, frame, self._clock)
         if frame.alive:
             self._written_mono_s, self._told = self._clock.mono_s(), None
