@@ -56,7 +56,9 @@ def test_signing_in_leads_back_to_the_page_that_was_asked_for(site: Site, app: F
     visitor = Visitor(app)
     asked = visitor.get("/archive?day=2026-11-22")
     assert asked.location == "/signin?next=/archive?day%3D2026-11-22"
-    answer = visitor.post("/signin", page=asked.location, login="orlov", password=PASSWORD, next="/archive?day=2026-11-22")
+    answer = visitor.post(
+        "/signin", page=asked.location, login="orlov", password=PASSWORD, next="/archive?day=2026-11-22"
+    )
     assert answer.location == "/archive?day=2026-11-22"
 
 
@@ -141,8 +143,9 @@ def test_the_administrator_adds_a_person_who_can_sign_in(site: Site, app: Flask,
 
 
 def test_a_form_with_a_fault_keeps_what_was_typed(visit: Visit) -> None:
-    answer = visit(Role.ADMIN).post("/people/add", page="/people/add", name="Носов Илья", login="orlov", role="security",
-                                    language="ru", password="dva-slova-nochyu")  # fmt: skip
+    admin = visit(Role.ADMIN)
+    answer = admin.post("/people/add", page="/people/add", name="Носов Илья", login="orlov", role="security",
+                        language="ru", password="dva-slova-nochyu")  # fmt: skip
     assert answer.status_code == 409
     assert "The login orlov is taken." in answer.text
     assert 'value="Носов Илья"' in answer.text

@@ -1,4 +1,4 @@
-"""The journal's pages: reading by pages and subjects, explaining, the head's review, and that nothing is written twice."""
+"""The journal's pages: reading, explaining, the head's review, and that nothing is written twice."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_what_is_explained_comes_first_to_the_head(site: Site, visit: Visit) -> 
 
 @pytest.mark.parametrize(
     ("verdict", "word", "shown"),
-    [("accepted", "", "Confirmed"), ("asked", "Which cable?", "Asked back"), ("refused", "Nobody was there", "Refused")],
+    [("accepted", "", "Confirmed"), ("asked", "Which cable?", "Asked back"), ("refused", "Nobody there", "Refused")],
 )
 def test_the_head_answers(site: Site, visit: Visit, verdict: str, word: str, shown: str) -> None:
     seq, head = explained(site), visit(Role.HEAD)
@@ -105,7 +105,7 @@ def test_the_head_answers(site: Site, visit: Visit, verdict: str, word: str, sho
 
 
 @pytest.mark.parametrize("verdict", ["asked", "refused"])
-def test_asking_and_refusing_need_a_word_and_keep_the_page(site: Site, visit: Visit, verdict: str) -> None:
+def test_asking_and_refusing_need_a_word(site: Site, visit: Visit, verdict: str) -> None:
     seq = explained(site)
     answer = visit(Role.HEAD).post(f"/journal/{seq}/review", page=f"/journal/{seq}", verdict=verdict, word="")
     assert answer.status_code == 409

@@ -66,7 +66,9 @@ def test_an_alarm_is_told_with_its_topics(house: House, site: Site, visit: Visit
     assert set(data["topics"]) == {"alarms", "journal"}  # type: ignore[call-overload]
 
 
-def test_heartbeats_of_services_are_no_news(house: House, site: Site, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_heartbeats_of_services_are_no_news(
+    house: House, site: Site, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(live, "BEAT_S", 0.5)
     with closing(listen(visit(Role.SECURITY))) as answer:
         stream = events(answer)

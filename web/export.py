@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -85,18 +86,19 @@ def _ask_page(
         chosen=kinds,
         refusal=refusal,
         choices=_choices(db, config),
+        pending=_still_recorded(db, config),
         kinds={kind: word for kind, word in ROOM_KINDS.items() if kind in here},
         targets=[(target, _free_bytes(target)) for target in config.export_targets],
     ), status
 
 
 def _choices(db: Database, config: Config) -> list[Choice]:
-    """Exams that have begun, the newest first, with what the profile would hand over of them."""
+    """Exams whose recording is over, the newest first, with what the profile would hand over of them."""
     found = []
     wanted = set(config.profile.export.room_kinds)
     for exam in reversed(exams.exams(db)):
         begins_at, ends_at = exams.span(config, exam)
-        if begins_at > context.now() or exam.state == "cancelled":
+        if ends_at > context.now() or exam.state == "cancelled":
             continue
         cameras = {camera.id for camera in config.cameras_in(exam.rooms) if config.room(camera.room).kind in wanted}
         leaving = [
@@ -105,6 +107,16 @@ def _choices(db: Database, config: Config) -> list[Choice]:
         gaps = sum(1 for gap in coverage.gaps(db, exam.id) if gap.camera in cameras)
         found.append(Choice(exam, sum(segment.size_bytes for segment in leaving), len(leaving), gaps))
     return found[:20]
+
+
+def _still_recorded(db: Database, config: Config) -> list[tuple[Exam, datetime]]:
+    """Exams that are being recorded now, and until when: they can be asked for after that."""
+    now, found = context.now(), []
+    for exam in exams.exams(db, since=now - timedelta(days=1)):
+        begins_at, ends_at = exams.span(config, exam)
+        if exam.state == "planned" and begins_at <= now < ends_at:
+            found.append((exam, ends_at))
+    return found
 
 
 def _free_bytes(target: ExportTarget) -> int | None:
