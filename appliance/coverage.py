@@ -272,18 +272,25 @@ def _cause_of(db: Database, window: Window, starts: str, ends: str, planned_at: 
         (window.camera, ends, ends, starts))]  # fmt: skip
     if planned_at is not None:
         evidence.append((starts, planned_at, "exam planned late"))
-    evidence += _clock_steps(db)
-    holes = db.row(
-        "select 1 from segment where camera = ? and starts_at <= ? and ends_at >= ?", (window.camera, starts, ends)
-    )
-    if holes is not None:
+    stepped = [step for step in _clock_steps(db) if step[0] < ends and step[1] > starts]
+    if not stepped and _within_a_run(db, window, starts, ends):
         evidence.append((starts, ends, "camera silent"))
+    evidence += stepped
     covered: dict[str, float] = {}
     for began, ended, code in evidence:
         shared_s = (parse(min(ended, ends)) - parse(max(began, starts))).total_seconds()
         if shared_s > 0:
             covered[code] = covered.get(code, 0.0) + shared_s
     return max(covered, key=lambda code: covered[code], default=UNKNOWN)
+
+
+def _within_a_run(db: Database, window: Window, starts: str, ends: str) -> bool:
+    """Whether one ffmpeg recorded before and after: it was connected all the time, and nothing came."""
+    return db.value(
+        "select 1 from segment where camera = ? and starts_at > ? and starts_at < ? group by run"
+        " having min(starts_at) < ? and max(ends_at) > ?",
+        (window.camera, iso(window.starts_at - LONGEST_SEGMENT), iso(window.ends_at), starts, ends),
+    ) is not None  # fmt: skip
 
 
 def _clock_steps(db: Database) -> list[tuple[str, str, str]]:

@@ -143,8 +143,11 @@ def _set_aside(db: Database, config: Config, clock: Clock, path: Path, camera: s
 def _without_row(db: Database, config: Config, path: Path) -> list[Segment]:
     camera = path.parent.name
     try:
-        return [archive.readopt(db, config, path, camera, fmp4.read(path))]
-    except (fmp4.Unreadable, ValueError) as fault:  # no video in it, or no recording's name: not ours to judge
+        facts = fmp4.read(path)
+        if archive.number_of(path) == 0:
+            facts = facts.without_false_start()
+        return [archive.readopt(db, config, path, camera, facts)]
+    except (fmp4.Unreadable, ValueError, IndexError) as fault:  # no video in it, or no recording's name: not ours to judge
         log.error("%s is in the archive without an entry and is no recording: %s", path, fault)
         return []
 

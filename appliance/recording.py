@@ -43,7 +43,7 @@ KNOCK_S = 1.0  # while nothing answers at its address: a TCP connection is tried
 # minute (a camera that is just starting may refuse a good one) and then so rarely that no maker's lock-out counts it.
 REFUSED_PAUSES_S = (60.0, 600.0)
 LOOK_S = 1.0
-DISK_LOOK_S = 5.0
+DISK_LOOK_S = 2.0
 OWED_EVERY_S = 30.0
 DISK_MARGIN_BYTES = 64_000_000  # above the reserve before recording begins again
 

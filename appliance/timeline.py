@@ -87,7 +87,9 @@ class Timeline:
         last = self._frames + frames
         own = [(n, at_s) for n, at_s in self._counted if self._frames < n <= last]
         self._counted, self._frames = [c for c in self._counted if c[0] > last], last
-        if not own or not steady:
+        if not own:
+            return self._low_s
+        if not steady:  # by media time it would be another measure: the anchor stays, if there is one
             return self._low_s if self._anchor_s is None else None
         return min(at_s - (end_s - (last - n) * duration_s / frames) for n, at_s in own)
 

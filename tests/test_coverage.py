@@ -42,15 +42,17 @@ class Day:
     def exam(self) -> Exam:
         return exams.get(self.db, EXAM)
 
-    def recorded(self, *spans: tuple[float, float], holes: tuple[tuple[float, float], ...] = ()) -> None:
+    def recorded(
+        self, *spans: tuple[float, float], holes: tuple[tuple[float, float], ...] = (), run: str | None = None
+    ) -> None:
         known = int(self.db.value("select count(*) from segment"))
         listed = "[" + ",".join(f'["{iso(at(a))}","{iso(at(b))}"]' for a, b in holes) + "]"
         with store.transaction(self.db):
             for number, (a, b) in enumerate(spans, known):
                 self.db.write(
                     "insert into segment (camera, run, path, starts_at, ends_at, frames, size_bytes, sha256, video,"
-                    " holes) values ('yard', 'r', ?, ?, ?, 1, 1, ?, 'h264', ?)",
-                    (f"{number}", iso(at(a)), iso(at(b)), "0" * 64, listed),
+                    " holes) values ('yard', ?, ?, ?, ?, 1, 1, ?, 'h264', ?)",
+                    (run or f"run{number}", f"{number}", iso(at(a)), iso(at(b)), "0" * 64, listed),
                 )
 
     def outage(self, began: float, ended: float | None, cause: str) -> None:
@@ -131,7 +133,7 @@ def test_time_the_clock_jumped_over_is_told_apart(day: Day) -> None:
         journal.append(
             day.db, day.clock, "clock.stepped", KEEPER, before_ms=before, after_ms=after, step_ms=after - before
         )
-    day.recorded((0, 20), (50, 100))
+    day.recorded((0, 20), (50, 100), run="one")
     assert day.update() == [(20.0, 50.0, "clock set forward")]
 
 
@@ -139,6 +141,11 @@ def test_a_silence_inside_a_recording_is_a_gap(day: Day) -> None:
     day.recorded((0, 100), holes=((30, 33),))
     assert day.update() == [(30.0, 33.0, "camera silent")]
     assert day.summary().recorded_s == pytest.approx(97.0)
+
+
+def test_a_silence_between_two_files_of_a_run_is_the_cameras(day: Day) -> None:
+    day.recorded((0, 30), (32, 100), run="one")
+    assert day.update() == [(30.0, 32.0, "camera silent")]
 
 
 def test_another_recording_of_the_same_time_fills_a_silence(day: Day) -> None:

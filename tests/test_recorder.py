@@ -140,10 +140,10 @@ def test_a_stopped_recorder_closes_its_files_and_says_who_stopped_it(db: Databas
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MB for the recordings."""
+    """A file system of 700 kB for the recordings."""
     folder = tmp_path / "video"
     folder.mkdir()
-    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1000k", "tmpfs", str(folder)],
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", str(folder)],
                            capture_output=True, text=True, check=False)  # fmt: skip
     if mount.returncode != 0:
         pytest.skip(f"no small file system without the right to mount: {mount.stderr.strip()}")
@@ -170,7 +170,7 @@ def test_a_disk_that_fills_up_loses_nothing_that_was_recorded(
             lambda: all(s.state == "recording" for s in cameras.states(db).values()), "recording again", seconds=20
         )
         covered = finish(db, config)
-        assert len(full) >= 4
+        assert len(full) >= 2
         assert all(decodes(config, s) for name in addresses for s in adopted(db, name))
         assert all(adds_up(c) and "disk full" in [g.cause for g in c.gaps] for c in covered.values())
         assert recorder.stop() == 0

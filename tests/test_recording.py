@@ -219,7 +219,7 @@ def test_a_clock_that_is_set_neither_stops_nor_overwrites_a_recording(
     assert lost_or_twice(config, segments) == []
     steps = [(b.starts_at - a.ends_at).total_seconds() for a, b in pairwise(segments)]
     assert [s for s in steps if s] == [pytest.approx(step_s, abs=0.5)]
-    assert all(1.5 < (s.ends_at - s.starts_at).total_seconds() < 2.5 for s in segments[1:-1])
+    assert all(0 < (s.ends_at - s.starts_at).total_seconds() < 3 for s in segments)
 
 
 def test_what_is_called_safe_is_in_the_file(db: Database, config: Config) -> None:
