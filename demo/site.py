@@ -21,7 +21,7 @@ MARK = ".examsite-demo"  # says that this folder is the demo's to write over
 SILENT_CAMERA = "corridor-2"
 PANEL = "security"
 SMOKE_ZONE, RACK_ZONE = "001", "005"
-SEGMENT_S, LEAD_S, TAIL_S = 10.0, 4.0, 2.0
+SEGMENT_S, LEAD_S, TAIL_S = 10.0, 8.0, 2.0
 
 # id, room, kind, Russian and English name, codec, sound
 CAMERAS = (

@@ -53,7 +53,9 @@ def run(service: str, config_file: Path) -> None:
     log_to_stderr(service)
     config, stop = configuration.load(config_file), stop_on_signals()
     if service == "all":
-        initialise(config)
+        broken = initialise(config)
+        if broken is not None:
+            logging.getLogger("init").error("%s", broken)
         supervisor.run(config, SystemClock(), stop)
     else:
         importlib.import_module(f"appliance.services.{service}").main(config, SystemClock(), stop)

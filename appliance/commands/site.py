@@ -5,21 +5,24 @@ from __future__ import annotations
 import hashlib
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from appliance import config as configuration
 from appliance import journal, store
-from appliance.clock import SystemClock
+from appliance.clock import Clock, SystemClock
 from appliance.commands.common import config_option, json_option, out, words
 from appliance.config import Config, ConfigError
-from appliance.model import N_, Actor, ApplianceError
+from appliance.model import N_, Actor, ApplianceError, Message, message
+from appliance.store import Database
 
 
-def initialise(config: Config) -> int:
+def initialise(config: Config) -> Message | None:
     """Make what is missing, bring the database up to date, verify the journal, note the configuration. Safe to repeat.
 
-    Returns the number of journal entries. Raises ApplianceError when the database or the journal is not whole.
+    Returns the sentence to say when the journal's chain is broken: that stops nothing, because recording outranks the
+    journal; the check and the pages say it until somebody comes. Raises ApplianceError when the database is damaged.
     """
     for folder in (config.data, config.incoming, config.archive, config.data / "snapshots"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -30,17 +33,21 @@ def initialise(config: Config) -> int:
         raise ApplianceError(store.DAMAGED, path=str(config.database), cause=complaint)
     verdict = journal.verify(journal.stored_rows(db))
     if not verdict.ok:
-        raise ApplianceError(
-            N_("The journal's chain is broken at entry {seq}: {cause}. Leave the box on and call the administrator."),
-            seq=verdict.bad_seq,
-            cause=verdict.fault,
-        )
-    fingerprint = hashlib.sha256(config.source.read_bytes()).hexdigest()
-    known = journal.entries(db, kinds=["config.loaded"], newest_first=True, limit=1)
-    if not known or known[0].data["sha256"] != fingerprint:
+        _note_once(db, clock, "journal.broken", entry=verdict.bad_seq)
+    _note_once(db, clock, "config.loaded", sha256=hashlib.sha256(config.source.read_bytes()).hexdigest())
+    db.close()
+    return None if verdict.ok else message(BROKEN, seq=str(verdict.bad_seq), cause=str(verdict.fault))
+
+
+BROKEN = N_("The journal's chain is broken at entry {seq}: {cause}. Leave the box on and call the administrator.")
+
+
+def _note_once(db: Database, clock: Clock, kind: str, **data: Any) -> None:
+    """Add an entry unless the newest of its kind says the same."""
+    known = journal.entries(db, kinds=[kind], newest_first=True, limit=1)
+    if not known or known[0].data != data:
         with store.transaction(db):
-            journal.append(db, clock, "config.loaded", Actor.service("init"), sha256=fingerprint)
-    return journal.head(db)[0]
+            journal.append(db, clock, kind, Actor.service("init"), **data)
 
 
 @click.command()
@@ -55,10 +62,10 @@ def init(config_file: Path) -> None:
       examsite init --config /etc/examsite/examsite.toml
     """
     config = configuration.load(config_file)
-    entries = initialise(config)
-    click.echo(
-        words(config).say(N_("Ready: {path}, {entries} journal entries."), path=config.database, entries=entries)
-    )
+    broken = initialise(config)
+    if broken is not None:
+        click.echo(words(config).say(broken), err=True)
+    click.echo(words(config).say(N_("Ready: {path}"), path=config.database))
 
 
 @click.command("check-config")
