@@ -6,19 +6,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from datetime import datetime
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from appliance import arming, maintenance, shelving
 from appliance.alarm_classes import SILENT, Group, active_group
-from appliance.clock import parse
-from appliance.config import Config, Zone
-from appliance.model import N_, Message, message
-from appliance.profile import Words
+from appliance.alarm_names import LINK_KEY, NO_LINK, panel_name, place, what
+from appliance.alarm_signs import Signs, signs
+from appliance.arming import Arming
+from appliance.clock import iso, parse
+from appliance.config import Config
+from appliance.maintenance import Window
+from appliance.model import Message
+from appliance.shelving import Aside
 from appliance.store import Database
-
-LINK_KEY = "link"  # the key of a panel's own "no link" alarm, which no zone can have
-NO_LINK = N_("No link to the panel")
 
 AlarmState = Literal["unacknowledged", "acknowledged", "cleared"]  # cleared: over, but nobody has acknowledged it
 # passive: the line is open, and the protocol has no word that could tell whether the panel at its end lives
@@ -48,6 +52,13 @@ class BoardAlarm:
     stale: bool  # its panel is not heard: whether it is still so, nobody knows
     silent: bool  # must not show on the wall what it is
     entry: int | None
+    key: str
+    aside: Aside | None = None  # shelved, out of service or in test: it calls nobody
+    earlier: int = 0  # how often it was over and came back, unacknowledged all the while: one row, one press
+    first: bool = False  # it began the burst
+    chattering: int = 0  # times said within the profile's minute; 0: it does not chatter
+    standing: bool = False  # active for longer than the profile's day
+    asked_at: str | None = None  # acknowledged once and still there: since when it asks again
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +76,15 @@ class BoardLink:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """All that is not over and acknowledged, worst first, and every panel of the site."""
+    """All that is not over and acknowledged, worst first; what is put aside; and every panel of the site."""
 
     alarms: tuple[BoardAlarm, ...]
     links: tuple[BoardLink, ...]
+    quiet: tuple[BoardAlarm, ...] = ()  # shelved, out of service or in test; newest first
+    asides: tuple[Aside, ...] = ()  # places that are shelved or out of service, alarm or not
+    windows: tuple[Window, ...] = ()  # what is under test
+    arming: tuple[Arming, ...] = ()
+    signs: Signs = field(default_factory=Signs)
 
     @property
     def unacknowledged(self) -> int:
@@ -83,38 +99,77 @@ class Board:
         return sum(link.state == "passive" for link in self.links)
 
 
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """What every row of the board is held against."""
+
+    config: Config
+    now: datetime
+    heard: frozenset[str]
+    asides: Mapping[tuple[str, str], Aside]
+    windows: tuple[Window, ...]
+    signs: Signs
+
+    def aside(self, row: Mapping[str, Any]) -> Aside | None:
+        """Why this alarm does not call; a test only quiets what was raised in it, and only while it lasts."""
+        put = self.asides.get((row["panel"], row["key"]))
+        if put is not None or row["test"] is None or row["restored_at"] is not None:
+            return put
+        window = maintenance.covering(self.windows, row["panel"], row["number"], row["account"], row["partition"])
+        if window is not None:
+            return Aside(None, "test", window.since_at, window.until_at, window.reason, window.by)
+        stood = self.now - parse(row["raised_at"])
+        if row["test"] == "panel" and stood < timedelta(minutes=self.config.profile.alarms.ask_again_min):
+            return Aside(None, "test", row["raised_at"], None, "", "")
+        return None
+
+
 def board(db: Database, config: Config, now: datetime) -> Board:
     """Alarms by what they are, inside that unacknowledged first, newest first; and the links."""
     links = _links(db, config, now)
-    heard = {link.panel for link in links if link.state in ("heard", "passive")}
+    heard = frozenset(link.panel for link in links if link.state in ("heard", "passive"))
+    asides, windows = shelving.current(db, config, now), maintenance.current(db, config, now)
+    desk = _Desk(config, now, heard, asides, windows, signs(db, config, now))
     found = db.rows(
         "select a.*, e.text, e.zone as number, e.partition, e.user, e.account, p.name as by_name from alarm a"
         " left join event e on e.id = a.event left join person p on p.login = a.acknowledged_by"
-        " where a.restored_at is null or a.acknowledged_at is null order by a.raised_at desc, a.id desc"
+        " where a.restored_at is null or (a.acknowledged_at is null and a.test is null)"
+        " order by a.raised_at desc, a.id desc"
     )
-    alarms = [_alarm(row, config, row["panel"] in heard) for row in found]
-    return Board(tuple(sorted(alarms, key=lambda a: (a.group.rank, a.state == "acknowledged"))), links)
+    newest = {(row["panel"], row["key"]): row["id"] for row in reversed(found)}
+    folded = Counter((row["panel"], row["key"]) for row in found)
+    alarms = [_alarm(row, desk, folded[row["panel"], row["key"]] - 1) for row in found
+              if newest[row["panel"], row["key"]] == row["id"]]  # fmt: skip
+    calling = sorted((a for a in alarms if a.aside is None), key=lambda a: (a.group.rank, a.state == "acknowledged"))
+    return Board(tuple(calling), links, tuple(a for a in alarms if a.aside), tuple(asides.values()), windows,
+                 arming.axis(db, config), desk.signs)  # fmt: skip
 
 
-def _alarm(row: dict[str, Any], config: Config, heard: bool) -> BoardAlarm:
-    group, of_link = active_group(row["kind"]), row["key"] == LINK_KEY
-    zone = config.zone(row["panel"], row["number"], row["account"], row["partition"])
-    state: AlarmState = "unacknowledged"
+def _state(row: Mapping[str, Any]) -> AlarmState:
     if row["acknowledged_at"]:
-        state = "acknowledged"
-    elif row["restored_at"]:
-        state = "cleared"
+        return "acknowledged"
+    return "cleared" if row["restored_at"] else "unacknowledged"
+
+
+def _alarm(row: Mapping[str, Any], desk: _Desk, earlier: int) -> BoardAlarm:
+    config, group, of_link = desk.config, active_group(row["kind"]), row["key"] == LINK_KEY
+    zone = config.zone(row["panel"], row["number"], row["account"], row["partition"])
+    limits, active = config.profile.alarms, row["restored_at"] is None
+    since_yesterday = iso(desk.now - timedelta(hours=limits.standing_h))
     return BoardAlarm(
         id=row["id"], version=row["version"], group=group, kind=row["kind"],
         what=what(NO_LINK if of_link else row["text"] or ""),
         place=panel_name(config, row["panel"]) if of_link else
         place(zone, row["number"], row["partition"], row["user"]),
-        room=zone.room if zone else None, panel=row["panel"], state=state, raised_at=row["raised_at"],
+        room=zone.room if zone else None, panel=row["panel"], state=_state(row), raised_at=row["raised_at"],
         restored_at=row["restored_at"], acknowledged_at=row["acknowledged_at"],
         acknowledged_by=row["by_name"] or row["acknowledged_by"], comment=row["comment"], count=row["count"],
-        latched=group.latched and row["restored_at"] is None,
-        stale=not heard and not of_link and row["restored_at"] is None, silent=row["kind"] in SILENT,
-        entry=row["entry"],
+        latched=group.latched and active, stale=row["panel"] not in desk.heard and not of_link and active,
+        silent=row["kind"] in SILENT and not limits.silent_loud, entry=row["entry"], key=row["key"],
+        aside=desk.aside(row), earlier=earlier, first=row["id"] == desk.signs.first,
+        chattering=desk.signs.chattering.get((row["panel"], row["key"]), 0),
+        standing=active and row["raised_at"] < since_yesterday,
+        asked_at=None if row["acknowledged_at"] else row["asked_at"],
     )  # fmt: skip
 
 
@@ -131,34 +186,3 @@ def _link(config: Config, panel: str, row: dict[str, Any] | None, now: datetime)
         quiet_s = max(0.0, (now - parse(row["heard_at"])).total_seconds())
     detail = Message.from_json(json.loads(row["detail"])) if row["detail"] else None
     return BoardLink(panel, panel_name(config, panel), row["state"], row["since_at"], row["heard_at"], quiet_s, detail)
-
-
-def what(text: str) -> Message:
-    """What happened, as a message: an English name of the drivers' tables, or a panel's own words as they came."""
-    return message("{line}", line=text) if "{" in text or "}" in text else Message(text)
-
-
-def place(zone: Zone | None, number: str | None, partition: str | None, user: str | None) -> Message:
-    """Where: the site's own name when it gave one, else the panel's numbers."""
-    if zone is not None:
-        return named(zone.name)
-    if number is not None and partition is not None:
-        return message(N_("zone {number}, partition {partition}"), number=number, partition=partition)
-    if number is not None:
-        return message(N_("zone {number}"), number=number)
-    if user is not None:
-        return message(N_("user {user}"), user=user)
-    return message(N_("the whole panel"))
-
-
-def panel_name(config: Config, panel: str) -> Message:
-    """The site's name of a panel; a panel that is no longer configured keeps its id."""
-    for known in config.panels:
-        if known.id == panel:
-            return named(known.name)
-    return message("{name}", name=panel)
-
-
-def named(name: Words) -> Message:
-    """A name that is written in both languages."""
-    return message("{name}", name={"ru": name.ru, "en": name.en})

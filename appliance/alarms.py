@@ -8,22 +8,25 @@ An alarm leaves the board when the panel said it is over *and* somebody acknowle
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from appliance import exams, journal, store
-from appliance.alarm_board import LINK_KEY, NO_LINK, Board, BoardAlarm, BoardLink, board, panel_name, place, what
-from appliance.alarm_classes import active_group, family
+from appliance import arming, exams, journal, maintenance, shelving, store
+from appliance.alarm_board import Board, BoardAlarm, BoardLink, board
+from appliance.alarm_classes import FAULT, INTRUSION, NO_LINK, active_group
+from appliance.alarm_names import LINK_KEY, key_of, panel_name, place, said_of, what
 from appliance.clock import Clock, iso, parse
 from appliance.config import Config, Zone
 from appliance.model import N_, Actor, ApplianceError, Person, message
 from appliance.store import Database
+from drivers.panels import dates
 from drivers.types import Frame, PanelEvent
 
 __all__ = [
-    "Board", "BoardAlarm", "BoardLink", "Recorded", "acknowledge", "board", "end_no_link", "raise_no_link", "record",
+    "Board", "BoardAlarm", "BoardLink", "Recorded", "acknowledge", "ask_again", "board", "end_no_link", "raise_no_link",
+    "record",
 ]  # fmt: skip
 
 REPEAT_S = 10.0  # a panel that got no acknowledgement says the same again within this
@@ -53,6 +56,7 @@ class _Said:
     key: str
     zone: Zone | None
     exam: str | None
+    test: str | None = None  # 'site' or 'panel': said in test mode
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -61,7 +65,7 @@ class _Said:
         return {
             "panel": self.panel, "event": self.row, "class": e.kind, "code": e.code, "what": what(e.text).as_json(),
             "zone": place(self.zone, e.zone, e.partition, e.user).as_json(), "number": e.zone,
-            "partition": e.partition, "user": e.user, "account": e.account,
+            "partition": e.partition, "user": e.user, "account": e.account, **({"test": True} if self.test else {}),
         }  # fmt: skip
 
     @property
@@ -81,9 +85,9 @@ def record(db: Database, config: Config, panel: str, frame: Frame, clock: Clock)
     if repeated is not None:
         db.write("update event set repeats = repeats + 1, repeated_at = ? where id = ?", (iso(clock.now()), repeated))
         return []
-    exam = _exam_now(db, config, clock)
+    exam, windows = _exam_now(db, config, clock), maintenance.current(db, config, clock.now())
     news = [event for event in frame.events if "status" not in event.flags or _changes(db, panel, event)]
-    return [_record_one(db, config, panel, event, clock, exam) for event in news]
+    return [_record_one(db, config, panel, event, clock, exam, windows) for event in news]
 
 
 def _changes(db: Database, panel: str, event: PanelEvent) -> bool:
@@ -136,20 +140,24 @@ def _exam_now(db: Database, config: Config, clock: Clock) -> str | None:
 
 
 def _record_one(
-    db: Database, config: Config, panel: str, event: PanelEvent, clock: Clock, exam: str | None
-) -> Recorded:
+    db: Database, config: Config, panel: str, event: PanelEvent, clock: Clock, exam: str | None,
+    windows: Sequence[maintenance.Window],
+) -> Recorded:  # fmt: skip
+    worked_on = maintenance.covering(windows, panel, event.zone, event.account, event.partition) is not None
+    test = "site" if worked_on else "panel" if "test" in event.flags else None
+    flags = (*event.flags, "test") if test and "test" not in event.flags else event.flags
     cursor = db.write(
         "insert into event (at, panel, kind, state, zone, partition, user, account, code, text, panel_time, raw, flags)"
         " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (iso(clock.now()), panel, event.kind, event.state, event.zone, event.partition, event.user, event.account,
-         event.code, event.text, event.panel_time.isoformat() if event.panel_time else None, event.raw.hex(),
-         json.dumps(event.flags)),
+         event.code, event.text, dates.panel_time(event, clock.now()), event.raw.hex(),
+         json.dumps(flags)),
     )  # fmt: skip
     zone = config.zone(panel, event.zone, event.account, event.partition)
-    said = _Said(panel, event, int(cursor.lastrowid or 0), _key(event, event.kind), zone, exam)
+    said = _Said(panel, event, int(cursor.lastrowid or 0), _key(event, event.kind), zone, exam, test)
     if "events-lost" in event.flags:
         return _lost(db, config, said, clock)
-    if event.state == "info" or "history" in event.flags:
+    if event.state == "info" or "history" in event.flags or event.kind in arming.KINDS:
         return _note(db, said, clock)
     if event.kind == "zone.open" and (zone is None or zone.role not in DOORS):
         _save_zone(db, said, clock, active=event.state == "active")  # people walk about all day: no news to anybody
@@ -160,7 +168,7 @@ def _record_one(
 
 
 def _key(event: PanelEvent, kind: str) -> str:
-    return f"{event.account or ''}|{family(kind, event.code)}|{_point(event)}"
+    return key_of(kind, event.code, event.account, event.partition, event.zone or event.user)
 
 
 def _point(event: PanelEvent) -> str:
@@ -172,7 +180,10 @@ def _note(db: Database, said: _Said, clock: Clock) -> Recorded:
     panel that merely started anew (Contact ID 305) does not say so and ends nothing."""
     if said.event.kind == "info.unparsed":
         return _note_unparsed(db, said, clock)
-    if "reset-all" in said.event.flags and "history" not in said.event.flags:
+    old = "history" in said.event.flags
+    if said.event.kind in arming.KINDS and not old:
+        arming.note(db, said.panel, said.event, said.row, clock)
+    if "reset-all" in said.event.flags and not old:
         whole = f"{said.event.account or ''}|"
         _end(db, said, clock, [a for a in _standing(db, said.panel) if a["key"].startswith(whole)])
     entry = journal.append(db, clock, "panel.event", WATCH, exam=said.exam, room=said.room, **said.facts)
@@ -242,17 +253,19 @@ def _opening(db: Database, said: _Said) -> int | None:
 def _raise(db: Database, said: _Said, clock: Clock) -> Recorded:
     _save_zone(db, said, clock, active=True)
     kind, at = said.event.kind, iso(clock.now())
-    standing = db.row("select id, acknowledged_at from alarm where panel = ? and key = ? and restored_at is null"
+    standing = db.row("select id, acknowledged_at, test from alarm where panel = ? and key = ? and restored_at is null"
                       " order by id desc limit 1", (said.panel, said.key))  # fmt: skip
     if standing is not None:
-        if not (standing["acknowledged_at"] and active_group(kind).again):
+        real = standing["test"] and not said.test  # said in a test, and now in earnest
+        if not real and not (standing["acknowledged_at"] and active_group(kind).again):
             db.write("update alarm set count = count + 1, event = ? where id = ?", (said.row, standing["id"]))
             return Recorded(said.row, alarm=int(standing["id"]))
         db.write("update alarm set restored_at = ? where id = ?", (at, standing["id"]))  # a new call for help follows
-    entry = journal.append(db, clock, "alarm.raised", WATCH, exam=said.exam, room=said.room, **said.facts)
+    entry = journal.append(db, clock, "alarm.tested" if said.test else "alarm.raised", WATCH, exam=said.exam,
+                           room=said.room, **said.facts)  # fmt: skip
     cursor = db.write(
-        "insert into alarm (panel, key, kind, zone, raised_at, event, entry) values (?, ?, ?, ?, ?, ?, ?)",
-        (said.panel, said.key, kind, said.event.zone, at, said.row, entry),
+        "insert into alarm (panel, key, kind, zone, raised_at, event, entry, test) values (?, ?, ?, ?, ?, ?, ?, ?)",
+        (said.panel, said.key, kind, said.event.zone, at, said.row, entry, said.test),
     )
     return Recorded(said.row, alarm=int(cursor.lastrowid or 0), entry=entry)
 
@@ -260,7 +273,7 @@ def _raise(db: Database, said: _Said, clock: Clock) -> Recorded:
 def _restore(db: Database, said: _Said, clock: Clock) -> Recorded:
     """End what this is the end of: the same class and point; failing that, the point's other classes of the family."""
     ends = [alarm for alarm in _standing(db, said.panel) if _ends(said.event, alarm["key"])]
-    exact = [] if "any-class" in said.event.flags else [alarm for alarm in ends if alarm["key"] == said.key]
+    exact = [] if _vague(said.event) else [alarm for alarm in ends if alarm["key"] == said.key]
     ended = exact or ends
     _end(db, said, clock, ended)
     _save_zone(db, said, clock, active=False)
@@ -276,9 +289,16 @@ def _standing(db: Database, panel: str) -> list[dict[str, Any]]:
 
 def _end(db: Database, said: _Said, clock: Clock, ended: list[dict[str, Any]]) -> None:
     for alarm in ended:
-        db.write("update alarm set restored_at = ? where id = ?", (iso(clock.now()), alarm["id"]))
+        # Raised in a test that is over by now: it is taken in hand like any other.
+        db.write("update alarm set restored_at = ?, test = case when ? then test end where id = ?",
+                 (iso(clock.now()), said.test is not None, alarm["id"]))  # fmt: skip
         db.write("update zone set active = 0, since_at = ?, event = ? where panel = ? and key = ?",
                  (iso(clock.now()), said.row, said.panel, alarm["key"]))  # fmt: skip
+
+
+def _vague(event: PanelEvent) -> bool:
+    """A restore that does not say of what: it ends all it may, not only its own class."""
+    return "any-class" in event.flags or "any-fault" in event.flags
 
 
 def _ends(event: PanelEvent, key: str) -> bool:
@@ -287,6 +307,8 @@ def _ends(event: PanelEvent, key: str) -> bool:
     if "any-class" in event.flags:  # a restore that does not say of what (Radionics R)
         return same_point
     kind = told.split(":")[0]
+    if "any-fault" in event.flags:  # "fault over", which ends no fire at the same point
+        return same_point and active_group(kind) in (FAULT, NO_LINK)
     same_family = kind.split(".")[0] == event.kind.split(".")[0]
     # The end of a pre-alarm must not end the fire it became; the end of a fire ends what led to it.
     no_worse = active_group(kind).rank >= active_group(event.kind).rank
@@ -303,8 +325,7 @@ def acknowledge(
     Fire, panic and duress need a comment. `version` is what the page showed.
     """
     with store.transaction(db):
-        alarm = db.row("select a.*, e.text, e.zone as number, e.partition, e.user, e.account from alarm a"
-                       " left join event e on e.id = a.event where a.id = ?", (alarm_id,))  # fmt: skip
+        alarm = db.row("select * from alarm where id = ?", (alarm_id,))
         if alarm is None:
             raise ApplianceError(N_("There is no alarm {alarm}."), alarm=alarm_id)
         if alarm["acknowledged_at"]:
@@ -319,6 +340,10 @@ def acknowledge(
         db.write("update alarm set acknowledged_at = ?, acknowledged_by = ?, comment = ?, restored_at = ?,"
                  " version = version + 1 where id = ?",
                  (now, person.login, comment.strip(), restored_at, alarm_id))  # fmt: skip
+        # It was over and came back while nobody looked: the board shows one row, and one press takes them all.
+        db.write("update alarm set acknowledged_at = ?, acknowledged_by = ?, comment = ?, version = version + 1"
+                 " where panel = ? and key = ? and id < ? and restored_at is not null and acknowledged_at is null",
+                 (now, person.login, comment.strip(), alarm["panel"], alarm["key"], alarm_id))  # fmt: skip
         return _acknowledged_entry(db, config, clock, alarm, person, comment.strip())
 
 
@@ -335,15 +360,50 @@ def _already(db: Database, alarm: Mapping[str, Any], person: Person) -> int:
 def _acknowledged_entry(
     db: Database, config: Config, clock: Clock, alarm: Mapping[str, Any], person: Person, comment: str
 ) -> int:
-    zone = config.zone(alarm["panel"], alarm["number"], alarm["account"], alarm["partition"])
-    where, said = place(zone, alarm["number"], alarm["partition"], alarm["user"]), what(alarm["text"] or "")
-    if alarm["key"] == LINK_KEY:
-        where, said = panel_name(config, alarm["panel"]), what(NO_LINK)
+    said, where, room = said_of(db, config, alarm["id"])
     return journal.append(
         db, clock, "alarm.acknowledged", Actor.person(person), exam=_exam_now(db, config, clock),
-        room=zone.room if zone else None, refs=[alarm["entry"]] if alarm["entry"] else [], alarm=int(alarm["id"]),
+        room=room, refs=[alarm["entry"]] if alarm["entry"] else [], alarm=int(alarm["id"]),
         panel=alarm["panel"], what=said.as_json(), zone=where.as_json(), comment=comment, **{"class": alarm["kind"]},
     )  # fmt: skip
+
+
+def ask_again(db: Database, config: Config, clock: Clock) -> int:
+    """What was acknowledged and still stands asks again: its acknowledgement is withdrawn. Returns how many.
+
+    Opens its own transaction when there are any. Who had taken it stays in the journal.
+    """
+    now, limits = clock.now(), config.profile.alarms
+    taken = db.rows("select a.*, p.name from alarm a left join person p on p.login = a.acknowledged_by"
+                    " where a.restored_at is null and a.acknowledged_at <= ?",
+                    (iso(now - timedelta(minutes=min(limits.ask_again_min, limits.ask_again_fault_min))),))  # fmt: skip
+    asides = shelving.current(db, config, now) if taken else {}
+    due = [a for a in taken if (a["panel"], a["key"]) not in asides and _patience(config, a["kind"]) <= now - parse(
+        a["acknowledged_at"])]  # fmt: skip
+    if not due:
+        return 0
+    with store.transaction(db):
+        for alarm in due:
+            changed = db.write(
+                "update alarm set acknowledged_at = null, acknowledged_by = null, asked_at = ?, version = version + 1"
+                " where id = ? and version = ? and restored_at is null", (iso(now), alarm["id"], alarm["version"]),
+            ).rowcount  # fmt: skip
+            if not changed:
+                continue  # it ended, or somebody took it, since we looked
+            said, where, room = said_of(db, config, alarm["id"])
+            journal.append(
+                db, clock, "alarm.asked", WATCH, exam=_exam_now(db, config, clock), room=room,
+                refs=[alarm["entry"]] if alarm["entry"] else [], alarm=alarm["id"], panel=alarm["panel"],
+                what=said.as_json(), zone=where.as_json(), by=alarm["name"] or alarm["acknowledged_by"],
+                taken_at=alarm["acknowledged_at"],
+            )  # fmt: skip
+    return len(due)
+
+
+def _patience(config: Config, kind: str) -> timedelta:
+    limits = config.profile.alarms
+    urgent = active_group(kind).rank <= INTRUSION.rank
+    return timedelta(minutes=limits.ask_again_min if urgent else limits.ask_again_fault_min)
 
 
 def raise_no_link(db: Database, panel: str, clock: Clock, entry: int) -> None:

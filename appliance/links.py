@@ -9,7 +9,7 @@ import json
 from typing import Any, Literal
 
 from appliance import alarms, journal
-from appliance.alarm_board import NO_LINK, panel_name
+from appliance.alarm_names import NO_LINK, panel_name
 from appliance.clock import Clock, iso, parse
 from appliance.config import Config
 from appliance.model import N_, Actor, Message, message

@@ -91,6 +91,28 @@ class Limits(Strict):
     planned_mbit_s: Positive
 
 
+class Alarms(Strict):
+    """The alarm board after ISA-18.2: what counts as chattering, a flood, standing; how long people may put aside.
+
+    `ask_again_min`: acknowledged and still standing, fire, attention, panic and intrusion ask again; all others after
+    `ask_again_fault_min`. `silent_loud`: a silent call for help sounds and shows like any other.
+    `volume_least`: the quietest the wall may be set to, 0 to 1.
+    """
+
+    shelve_longest_min: Positive
+    test_longest_min: Positive
+    chatter_count: Annotated[int, Field(ge=2)]
+    chatter_within_s: Positive
+    flood_count: Annotated[int, Field(ge=1)]
+    flood_within_min: Positive
+    first_up_gap_s: Positive
+    standing_h: Positive
+    ask_again_min: Positive
+    ask_again_fault_min: Positive
+    silent_loud: bool
+    volume_least: Annotated[float, Field(gt=0, le=1)]
+
+
 class SignIn(Strict):
     """Sessions and refused passwords."""
 
@@ -139,6 +161,7 @@ class Profile(Strict):
     hours: Hours
     recording: Recording
     limits: Limits
+    alarms: Alarms
     signin: SignIn
     retention: Retention
     export: Export

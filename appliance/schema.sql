@@ -223,6 +223,58 @@ create table alarm (
   count      integer not null default 1,
   version    integer not null default 1,                     -- a press names the version it saw
   event      integer references event (id),
-  entry      integer                                         -- its journal entry
+  entry      integer,                                        -- its journal entry
+  test       text check (test in ('site', 'panel')),         -- raised in test mode; it becomes null when that is over before the alarm is
+  asked_at   text check (asked_at like '%Z')                 -- acknowledged and still there: when it last asked again
 ) strict;
 create index alarm_open on alarm (restored_at, acknowledged_at);
+create index alarm_raised on alarm (raised_at);
+
+-- shelving.py: places that do not call for a while. An ended row stays
+create table aside (
+  id       integer primary key,
+  panel    text not null,
+  key      text not null,                                    -- as in alarm
+  how      text not null check (how in ('shelved', 'out')),
+  alarm    integer not null references alarm (id),           -- the one that was looked at
+  since_at text not null check (since_at like '%Z'),
+  until_at text check (until_at like '%Z'),                  -- null: out of service until somebody puts it back
+  reason   text not null check (reason <> ''),
+  by_login text not null,
+  ended_at text check (ended_at like '%Z'),
+  ended_by text,                                             -- null: its time was over
+  entry    integer not null,
+  check ((how = 'shelved') = (until_at is not null))
+) strict;
+create index aside_open on aside (panel, key) where ended_at is null;
+
+-- maintenance.py: test mode of a panel or a zone. An ended row stays
+create table maintenance (
+  id        integer primary key,
+  panel     text not null,
+  zone      text,                                            -- null: the whole panel
+  account   text,
+  partition text,
+  since_at  text not null check (since_at like '%Z'),
+  until_at  text not null check (until_at like '%Z'),
+  reason    text not null check (reason <> ''),
+  by_login  text not null,
+  ended_at  text check (ended_at like '%Z'),
+  ended_by  text,
+  entry     integer not null
+) strict;
+create index maintenance_open on maintenance (until_at) where ended_at is null;
+
+-- arming.py: armed or disarmed, an axis of its own. '' stands for what the panel did not say
+create table arming (
+  panel     text not null,
+  account   text not null,
+  partition text not null,
+  zone      text not null,
+  state     text not null check (state in ('armed', 'disarmed')),
+  since_at  text not null check (since_at like '%Z'),
+  user      text,                                            -- number of a user's place in the panel
+  event     integer not null references event (id),
+  failed_at text check (failed_at like '%Z'),                -- it could not be armed
+  primary key (panel, account, partition, zone)
+) strict;

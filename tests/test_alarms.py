@@ -136,11 +136,14 @@ def test_the_same_alarm_later_is_counted_and_not_raised_anew(desk: Desk) -> None
     assert desk.kinds() == ["alarm.raised"]
 
 
-def test_an_alarm_that_came_back_after_its_end_is_a_new_one(desk: Desk) -> None:
+def test_an_alarm_that_came_back_after_its_end_is_a_new_one_in_the_same_row(desk: Desk, petrov: Person) -> None:
     desk.hears("fire")
     desk.hears("fire-restored")
     desk.hears("fire")
-    assert [a.state for a in desk.board().alarms] == ["unacknowledged", "cleared"]
+    assert (desk.only().state, desk.only().earlier) == ("unacknowledged", 1)
+    assert desk.kinds() == ["alarm.raised", "alarm.restored", "alarm.raised"]
+    alarms.acknowledge(desk.db, desk.config, desk.clock, desk.only().id, petrov, "Иду на место")
+    assert (desk.only().state, desk.only().earlier) == ("acknowledged", 0)  # one press took both
 
 
 def test_the_end_pairs_with_the_same_zone_partition_and_account_only(desk: Desk) -> None:

@@ -12,7 +12,7 @@ import threading
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from appliance import alarms, health, links, store
+from appliance import alarm_rounds, alarms, health, links, store
 from appliance.clock import Clock
 from appliance.config import Config, Panel
 from appliance.model import Message
@@ -40,6 +40,7 @@ def main(config: Config, clock: Clock, stop: threading.Event) -> None:
     health.started(db, clock, "watch")
     beat_mono_s = clock.mono_s()
     while not stop.wait(MEND_S):
+        alarm_rounds.tend(db, config, clock)
         for watcher in watchers:
             watcher.keep_running()
         if clock.mono_s() - beat_mono_s >= health.BEAT_S:
@@ -131,7 +132,7 @@ class Watcher:
                     self._passive(db)
                 log.info("panel %s: listening on %s", self.panel.id, self.panel.port)
             data = port.read(pace.wait_s(self._clock.mono_s(), LOOK_S))
-            for frame in codec.feed(data) if data else ():
+            for frame in codec.feed(data):  # also with no bytes: a silence may have completed something
                 self._take(db, port, frame)
             poll = pace.poll(codec, self._clock.mono_s())
             if poll:

@@ -1,0 +1,61 @@
+"""How an alarm is called: what happened, where, at which panel, and the key that pairs an alarm with its end."""
+
+from __future__ import annotations
+
+from appliance.alarm_classes import family
+from appliance.config import Config, Zone
+from appliance.model import N_, Message, message
+from appliance.profile import Words
+from appliance.store import Database
+
+LINK_KEY = "link"  # the key of a panel's own "no link" alarm, which no zone can have
+NO_LINK = N_("No link to the panel")
+
+
+def what(text: str) -> Message:
+    """What happened, as a message: an English name of the drivers' tables, or a panel's own words as they came."""
+    return message("{line}", line=text) if "{" in text or "}" in text else Message(text)
+
+
+def place(zone: Zone | None, number: str | None, partition: str | None, user: str | None) -> Message:
+    """Where: the site's own name when it gave one, else the panel's numbers."""
+    if zone is not None:
+        return named(zone.name)
+    if number is not None and partition is not None:
+        return message(N_("zone {number}, partition {partition}"), number=number, partition=partition)
+    if number is not None:
+        return message(N_("zone {number}"), number=number)
+    if user is not None:
+        return message(N_("user {user}"), user=user)
+    return message(N_("the whole panel"))
+
+
+def panel_name(config: Config, panel: str) -> Message:
+    """The site's name of a panel; a panel that is no longer configured keeps its id."""
+    for known in config.panels:
+        if known.id == panel:
+            return named(known.name)
+    return message("{name}", name=panel)
+
+
+def named(name: Words) -> Message:
+    """A name that is written in both languages."""
+    return message("{name}", name={"ru": name.ru, "en": name.en})
+
+
+def key_of(kind: str, code: str, account: str | None, partition: str | None, point: str | None) -> str:
+    """What pairs an alarm with its end: source, class family, partition, and zone or user."""
+    return f"{account or ''}|{family(kind, code)}|{partition or ''}|{point or ''}"
+
+
+def said_of(db: Database, config: Config, alarm_id: int) -> tuple[Message, Message, str | None]:
+    """What, where and in which room, of an alarm that was raised once."""
+    row = db.row("select a.panel, a.key, e.text, e.zone, e.partition, e.user, e.account from alarm a"
+                 " left join event e on e.id = a.event where a.id = ?", (alarm_id,))  # fmt: skip
+    if row is None:
+        return Message(""), Message(""), None
+    if row["key"] == LINK_KEY:
+        return what(NO_LINK), panel_name(config, row["panel"]), None
+    zone = config.zone(row["panel"], row["zone"], row["account"], row["partition"])
+    where = place(zone, row["zone"], row["partition"], row["user"])
+    return what(row["text"] or ""), where, zone.room if zone else None
