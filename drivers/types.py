@@ -101,7 +101,10 @@ class Codec(Protocol):
     silent_after_s: float | None
 
     def feed(self, data: bytes) -> list[Frame]:
-        """Take bytes off the line; return what they complete. Never raises, whatever the bytes."""
+        """Take bytes off the line; return what they complete. Never raises, whatever the bytes.
+
+        Also called with no bytes, at every look: what a silence completed (see `tick`) is told then.
+        """
         ...
 
     def tick(self, mono_s: float) -> bytes:

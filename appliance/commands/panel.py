@@ -14,10 +14,11 @@ from typing import Any
 import click
 
 from appliance import config as configuration
-from appliance.clock import Clock, SystemClock, iso
+from appliance.clock import Clock, SystemClock, iso, parse
 from appliance.commands.common import config_option, json_option, out
 from appliance.model import N_, ApplianceError
 from appliance.services.watch import settings_of
+from drivers.panels import dates
 from drivers.panels import kinds as driver_kinds
 from drivers.panels import open_panel
 from drivers.panels.pace import Pace
@@ -147,7 +148,7 @@ def event_as_json(panel: str, at: str, event: PanelEvent) -> Mapping[str, Any]:
     return {
         "at": at, "panel": panel, "kind": event.kind, "state": event.state, "zone": event.zone,
         "partition": event.partition, "user": event.user, "value": event.value, "text": event.text,
-        "panel_time": event.panel_time.isoformat() if event.panel_time else None, "raw": event.raw.hex(),
+        "panel_time": dates.panel_time(event, parse(at)), "raw": event.raw.hex(),
         "flags": list(event.flags), "account": event.account, "code": event.code,
     }  # fmt: skip
 
@@ -178,7 +179,7 @@ def _listen(port: Port, codec: Codec, printer: Printer, seconds: float | None) -
 
 def _look(port: Port, codec: Codec, printer: Printer, pace: Pace, timeout_s: float) -> None:
     data = port.read(pace.wait_s(time.monotonic(), timeout_s))
-    for frame in codec.feed(data) if data else ():
+    for frame in codec.feed(data):
         printer.take(frame)
         if frame.reply:
             port.write(frame.reply)

@@ -94,7 +94,7 @@ class SurGard:
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take bytes off the line; return what they complete. Never raises, whatever the bytes."""
-        self._fed = True
+        self._fed = self._fed or bool(data)
         frames, self._lost = self._lost, []
         *complete, rest = (self._buffer + data).split(bytes([DC4]))
         for text in complete:
