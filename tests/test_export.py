@@ -147,6 +147,7 @@ def test_nothing_leaves_with_one_person(site: Site) -> None:
 def test_a_recording_that_is_not_what_was_recorded_never_leaves(site: Site, damage: str) -> None:
     bad = site.config.archive / "2026-11-22/corridor-1" / handover.file_name(4)
     data = bytearray(bad.read_bytes())
+    bad.chmod(0o644)  # sealed files are read-only
     if damage == "flip":
         data[len(data) // 2] ^= 1
         bad.write_bytes(data)

@@ -346,6 +346,7 @@ def test_a_row_changed_after_the_seal_is_found(site: Site) -> None:
     """File and row agree again, and only the seal in the journal knows better."""
     bad = site.config.archive / "2026-11-22/entrance" / handover.file_name(2)
     other = site.config.archive / "2026-11-22/entrance" / handover.file_name(0)
+    bad.chmod(0o644)  # sealed files are read-only
     bad.write_bytes(other.read_bytes())
     site.db.conn.execute(
         "update segment set (size_bytes, sha256) = (select size_bytes, sha256 from segment"
