@@ -57,7 +57,6 @@ def checklist() -> ResponseReturnValue:
         "checklist.html", run=run, left=not_passed(run), verdicts=VERDICTS, running=running(db), exam=exam,
         due_at=due_at if due_at and due_at > context.now() else None, asker=_asker(db, run),
         groups=_groups(result for result in run.results if result.verdict == "passed") if run else {},
-        titles=results.TITLES,
     )  # fmt: skip
 
 

@@ -129,7 +129,7 @@ def tasks(db: Database) -> list[Task]:
             for order in asked
         ]
     if context.may("checks.run"):
-        found += [_check_task(result) for result in checks.not_passed(checks.latest(db)) if result.verdict != "remark"]
+        found += _failing(db)
     if context.may("journal.explain") and (count := len(waiting_for(db, "journal.explain"))):
         found.append(
             Task(
@@ -161,6 +161,16 @@ def tasks(db: Database) -> list[Task]:
             for name in late_services(db)
         ]
     return found
+
+
+def _failing(db: Database) -> list[Task]:
+    """Items that failed; one camera's silence fails several with the same words and is one line."""
+    first: dict[str, Task] = {}
+    for result in checks.not_passed(checks.latest(db)):
+        if result.verdict != "remark":
+            task = _check_task(result)
+            first.setdefault(task.said, task)
+    return list(first.values())
 
 
 def _check_task(result: Result) -> Task:

@@ -70,7 +70,6 @@ def system() -> ResponseReturnValue:
         sqlite=sqlite3.sqlite_version,
         system=os.uname(),
         head=journal.head(db),
-        service_words=SERVICE_WORDS,
     )
 
 
