@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from drivers.panels import surgard
+from drivers.panels import contacts_modbus, dcon, satel, surgard
 from drivers.panels.settings import SettingError
 from drivers.types import Codec, DriverError, Line, Setting
 
@@ -35,6 +35,13 @@ def kinds() -> tuple[Kind, ...]:
     return (
         Kind("surgard", "Sur-Gard receiver output (MLR2, System III): Contact ID, SIA, Radionics 6500", surgard.LINE,
              surgard.HEARTBEAT_LOST_S, surgard.SETTINGS, surgard.SurGard),
+        Kind("contacts-modbus", "Dry contacts on Modbus RTU input modules: discrete inputs, coils or registers",
+             contacts_modbus.LINE, contacts_modbus.SILENT_AFTER_S, contacts_modbus.SETTINGS,
+             contacts_modbus.ContactsModbus),
+        Kind("dcon", "Dry contacts on DCON modules: ICP DAS I-7000 and M-7000, ADAM-4000, ND-6000", dcon.LINE,
+             dcon.SILENT_AFTER_S, dcon.SETTINGS, dcon.Dcon),
+        Kind("satel", "Satel INTEGRA and INTEGRA Plus over INT-RS: states, event log, names", satel.LINE,
+             satel.SILENT_AFTER_S, satel.SETTINGS, satel.Satel),
     )  # fmt: skip
 
 
