@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from drivers.panels import contacts_modbus, dcon, satel, surgard
+from drivers.panels import contacts_modbus, dcon, printer, satel, surgard
 from drivers.panels.settings import SettingError
 from drivers.types import Codec, DriverError, Line, Setting
 
@@ -33,6 +33,8 @@ class Kind:
 def kinds() -> tuple[Kind, ...]:
     """Every driver there is."""
     return (
+        Kind("printer", "Printer port of any fire panel: the site's own profile says what its lines mean", printer.LINE,
+             None, printer.SETTINGS, printer.Printer),
         Kind("surgard", "Sur-Gard receiver output (MLR2, System III): Contact ID, SIA, Radionics 6500", surgard.LINE,
              surgard.HEARTBEAT_LOST_S, surgard.SETTINGS, surgard.SurGard),
         Kind("contacts-modbus", "Dry contacts on Modbus RTU input modules: discrete inputs, coils or registers",

@@ -185,7 +185,7 @@ def _matched(number: int, rule: Rule, found: Any, text: str) -> Matched:
     event = PanelEvent(
         kind="reset" if rule.action == "reset" else rule.kind, state=state, zone=zone or None,
         partition=said.get("partition") or None, user=said.get("user") or None, value=_number(said.get("value", "")),
-        text=squeezed(_filled(rule.text, groups)) if rule.text else squeezed(masked or text), panel_time=time,
+        text=squeezed(_filled(rule.text or "", groups)) or squeezed(masked or text), panel_time=time,
         flags=(*flags, *time_flags), account=said.get("account") or None, code=said.get("code", ""),
     )  # fmt: skip
     return Matched(number, event, masked)
