@@ -97,45 +97,38 @@ def test_it_records_every_frame_of_the_exam_and_stops_with_it(db: Database, conf
     assert archive.verify(db, config).faults == ()
 
 
-def test_a_killed_recorder_leaves_a_gap_with_its_cause_and_nothing_else(db: Database, config: Config) -> None:
+def test_a_killed_and_a_stopped_recorder_leave_gaps_with_their_causes_and_nothing_else(
+    db: Database, config: Config
+) -> None:
     plan_exam(db, CLOCK)
     names = ("hall", "stairs", "yard")
+
+    def recorded_by_run(number: int) -> bool:
+        return all(len(runs(adopted(db, name))) == number for name in names)
+
     with RecorderProcess(config) as recorder:
-        wait_until(lambda: all(len(adopted(db, name)) >= 2 for name in names), "two segments each")
-        time.sleep(1.1)  # into the open segments
+        wait_until(lambda: recorded_by_run(1), "a segment each")
+        time.sleep(1.4)  # into the open segments
         recorder.kill()
-    left = {path.parent.name: path.name for path in archive.incoming(config)}
-    with RecorderProcess(config):
-        wait_until(lambda: all(len(runs(adopted(db, name))) == 2 for name in names), "recorded again by a new run")
-        covered = finish(db, config)
-    for name in names:
-        before, after = runs(adopted(db, name))
-        assert name in left
-        assert archive.number_of(Path(before[-1].path)) == archive.number_of(Path(left[name]))
-        for run in (before, after):
-            assert all(a.ends_at == b.starts_at for a, b in pairwise(run))
-            assert lost_or_twice(config, run) == []
-        assert all(decodes(config, s) for s in before)
-        assert before[-1].ends_at <= after[0].starts_at
-        assert adds_up(covered[name])
-        assert [g.cause for g in covered[name].gaps] == ["recording starting", "recorder restarted"]
-    assert archive.incoming(config) == []
-    assert archive.verify(db, config).faults == ()
-
-
-def test_a_stopped_recorder_closes_its_files_and_says_who_stopped_it(db: Database, config: Config) -> None:
-    plan_exam(db, CLOCK)
+    left = {path.parent.name: archive.number_of(path) for path in archive.incoming(config)}
     with RecorderProcess(config) as recorder:
-        wait_until(lambda: all(adopted(db, name) for name in ("hall", "stairs", "yard")), "a segment each")
+        wait_until(lambda: recorded_by_run(2), "recorded again by a new run")
         assert recorder.stop() == 0
     assert archive.incoming(config) == []
-    assert {row["cause"] for row in db.rows("select cause from outage where ended_at is null")} == {"recorder stopped"}
     with RecorderProcess(config):
-        wait_until(
-            lambda: all(len(runs(adopted(db, name))) == 2 for name in ("hall", "stairs", "yard")), "recorded again"
-        )
+        wait_until(lambda: recorded_by_run(3), "recorded once more")
         covered = finish(db, config)
-    assert all([g.cause for g in c.gaps] == ["recording starting", "recorder stopped"] for c in covered.values())
+    for name in names:
+        found = runs(adopted(db, name))
+        assert archive.number_of(Path(found[0][-1].path)) == left[name]
+        for run in found:
+            assert all(a.ends_at == b.starts_at for a, b in pairwise(run))
+            assert lost_or_twice(config, run) == []
+        assert all(decodes(config, s) for s in found[0])
+        assert all(a[-1].ends_at <= b[0].starts_at for a, b in pairwise(found))
+        assert adds_up(covered[name])
+        assert [g.cause for g in covered[name].gaps] == ["recording starting", "recorder restarted", "recorder stopped"]
+    assert archive.verify(db, config).faults == ()
 
 
 @pytest.fixture

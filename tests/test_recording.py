@@ -145,7 +145,7 @@ def test_a_short_silence_inside_a_file_is_a_gap_too(db: Database, config: Config
     assert len({s.run for s in adopted(db, "yard")}) == 1
     found = coverage.summary(db, config, exams.get(db, EXAM), CLOCK.now())[0]
     (silence,) = [g for g in found.gaps if g.cause == "camera silent"]
-    assert 1.4 <= (silence.ends_at - silence.starts_at).total_seconds() <= 3.0
+    assert 1.0 <= (silence.ends_at - silence.starts_at).total_seconds() <= 3.0
 
 
 def test_a_camera_that_closes_the_connection_is_recorded_again_at_once(
@@ -203,22 +203,19 @@ def test_a_disk_at_its_reserve_stops_recording_until_there_is_space(db: Database
     assert archive.verify(db, config).faults == ()
 
 
-@pytest.mark.parametrize("step_s", [-3600.0, 3600.0])
-def test_a_clock_that_is_set_neither_stops_nor_overwrites_a_recording(
-    db: Database, config: Config, step_s: float
-) -> None:
+def test_a_clock_that_is_set_neither_stops_nor_overwrites_a_recording(db: Database, config: Config) -> None:
     clock = SetClock()
     with recording(config, "gate", clock=clock) as loops:
-        wait_until(lambda: adopted(db, "gate"), "a segment")
-        clock.off = timedelta(seconds=step_s)
-        already = len(adopted(db, "gate"))
-        wait_until(lambda: len(adopted(db, "gate")) >= already + 2, "two more")
+        for off_s in (0.0, -3600.0, 1800.0):
+            clock.off = timedelta(seconds=off_s)
+            already = len(adopted(db, "gate"))
+            wait_until(lambda already=already: len(adopted(db, "gate")) >= already + 2, "two segments")  # type: ignore[misc]
         rest(loops)
     segments = sorted(adopted(db, "gate"), key=lambda s: s.id)
     assert len({s.run for s in segments}) == 1
     assert lost_or_twice(config, segments) == []
     steps = [(b.starts_at - a.ends_at).total_seconds() for a, b in pairwise(segments)]
-    assert [s for s in steps if s] == [pytest.approx(step_s, abs=0.5)]
+    assert [s for s in steps if s] == [pytest.approx(-3600, abs=0.5), pytest.approx(5400, abs=0.5)]
     assert all(0 < (s.ends_at - s.starts_at).total_seconds() < 3 for s in segments)
 
 
