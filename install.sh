@@ -124,9 +124,9 @@ prepare_venv() {
     rm -f -- "$stamp"
     # What builds is locked too: two dependencies and this checkout come as source, and are built without isolation,
     # because an isolated build fetches a setuptools of its own that no hash holds.
-    say "Fetching Python packages (about 100 MB for the demo, 190 MB for the tests)"
+    say "Fetching Python packages (about 100 MB for the demo, 190 MB for the tests; a minute or two without a word)"
     pip_install --quiet --require-hashes -r "$here/requirements-build.lock"
-    pip_install --require-hashes -r "$here/$lock"
+    pip_install --quiet --require-hashes -r "$here/$lock"
     PYTHONWARNINGS=ignore pip_install --quiet --no-index --editable "$here" # editable is what is wanted, no need to warn
     sync -f "$venv" # so that a power cut cannot leave the stamp and lose the files
     if [[ $wanted == "$runtime" ]]; then
