@@ -34,6 +34,8 @@ class Titles(Strict):
 
     site: Words
     journal: Words
+    alarm_log: Words
+    duty: Words
     roles: dict[Role, Words]
 
     @model_validator(mode="after")

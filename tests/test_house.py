@@ -56,6 +56,7 @@ DOORS = {
     "tomllib": ("appliance.config", "drivers.panels.profiles"),
     "re2": ("drivers.panels.rules",),
     "babel": ("appliance.words",),
+    "reportlab": ("appliance.prints",),
 }
 # call -> the only module that may make it
 CALL_DOORS = {

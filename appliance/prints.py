@@ -1,0 +1,204 @@
+"""Paper: the alarm log and the duty's report as PDF and CSV, in the site's language. Alone in knowing reportlab.
+
+Black on white, A4 landscape, the head of a table on every page, "page 2 of 5" at the foot. The same facts give the same
+bytes, so that two prints can be compared. PT Sans is vendored with its licence in fonts/.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from importlib.resources import as_file, files
+from typing import Any
+from xml.sax.saxutils import escape
+
+from reportlab.lib.pagesizes import A4, landscape
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.lib.units import mm
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+
+from appliance import alarm_log, duty
+from appliance.config import Config
+from appliance.journal import Entry
+from appliance.model import N_, Message
+from appliance.words import Words
+
+REGULAR, BOLD = "PTSans", "PTSans-Bold"
+BODY = ParagraphStyle("body", fontName=REGULAR, fontSize=10, leading=12.5)
+CELL = ParagraphStyle("cell", fontName=REGULAR, fontSize=9, leading=11)
+HEAD = ParagraphStyle("head", fontName=BOLD, fontSize=8.5, leading=10)
+TITLE = ParagraphStyle("title", fontName=BOLD, fontSize=14, leading=18, spaceAfter=4)
+SECTION = ParagraphStyle("section", fontName=BOLD, fontSize=10.5, leading=13, spaceBefore=7, spaceAfter=2)
+GRID = TableStyle([("GRID", (0, 0), (-1, -1), 0.5, "black"), ("VALIGN", (0, 0), (-1, -1), "TOP"),
+                   ("LEFTPADDING", (0, 0), (-1, -1), 3), ("RIGHTPADDING", (0, 0), (-1, -1), 3)])  # fmt: skip
+WIDTHS_MM = (25, 36, 66, 43, 44, 25, 34)  # of the log's seven columns: 273 of A4's 297
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so would be run by a spreadsheet
+
+
+class _Numbered(Canvas):  # type: ignore[misc]
+    """Writes "page 2 of 5" once it knows how many there are."""
+
+    say: Words
+    foot: str
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._pages: list[dict[str, Any]] = []
+
+    def showPage(self) -> None:  # reportlab's own name
+        self._pages.append(dict(self.__dict__))
+        self._startPage()
+
+    def save(self) -> None:
+        for number, page in enumerate(self._pages, start=1):
+            self.__dict__.update(page)
+            self.setFont(REGULAR, 8)
+            self.drawString(12 * mm, 8 * mm, self.foot)
+            said = self.say.say(N_("page {page} of {pages}"), page=number, pages=len(self._pages))
+            self.drawRightString(landscape(A4)[0] - 12 * mm, 8 * mm, said)
+            super().showPage()
+        super().save()
+
+
+def alarm_log_pdf(config: Config, found: Sequence[alarm_log.Line], span: tuple[Any, Any], printed_at: Any) -> bytes:
+    """The log of a span of time, in Annex 8's columns."""
+    _fonts()
+    words = Words(config.site.language, config.site.zone)
+    title = config.profile.titles.alarm_log.in_(words.language)
+    rows = [[_p(words.say(name), HEAD) for name in alarm_log.COLUMNS]]
+    rows += [[_p(text, CELL) for text in row] for row in alarm_log.cells(words, found)]
+    story: list[Flowable] = [
+        _p(title, TITLE), _p(_site(config, words), BODY), _p(_span(words, *span), BODY), Spacer(1, 3 * mm),
+        Table(rows, colWidths=[width * mm for width in WIDTHS_MM], repeatRows=1, style=GRID, splitInRow=1),
+    ]  # fmt: skip
+    if not found:
+        story.append(_p(words.say(N_("There were no alarms and no tests in this time.")), BODY))
+    return _pdf(story, words, title, _foot(config, words, printed_at))
+
+
+def alarm_log_csv(config: Config, found: Sequence[alarm_log.Line]) -> bytes:
+    """The same as a table for spreadsheets."""
+    words = Words(config.site.language, config.site.zone)
+    return _csv(words, [[words.say(name) for name in alarm_log.COLUMNS], *alarm_log.cells(words, found)])
+
+
+def duty_pdf(config: Config, entry: Entry, printed_at: Any) -> bytes:
+    """The report of one hand-over, with a place for both signatures on paper too."""
+    _fonts()
+    words = Words(config.site.language, config.site.zone)
+    title = config.profile.titles.duty.in_(words.language)
+    story: list[Flowable] = [_p(title, TITLE), _p(_site(config, words), BODY)]
+    for heading, lines in duty_sections(words, entry):
+        story.append(_p(heading, SECTION))
+        story += [_p(line, BODY) for line in lines]
+    signed = words.say(N_("signed by password, {moment}"), moment=words.moment(entry.at))
+    signs = [
+        [_p(words.say(N_("Handed over")), HEAD), _p(entry.actor.name, CELL), _p(signed, CELL), ""],
+        [_p(words.say(N_("Took over")), HEAD), _p(str(entry.data["taking"]), CELL), _p(signed, CELL), ""],
+    ]
+    widths = [width * mm for width in (30, 80, 80, 60)]
+    story += [Spacer(1, 6 * mm), Table(signs, colWidths=widths, rowHeights=12 * mm, style=GRID)]
+    return _pdf(story, words, title, _foot(config, words, printed_at))
+
+
+def duty_csv(config: Config, entry: Entry) -> bytes:
+    """The same, one line a fact."""
+    words = Words(config.site.language, config.site.zone)
+    rows = [[words.say(N_("Part")), words.say(N_("What it says"))]]
+    rows += [[heading, line] for heading, lines in duty_sections(words, entry) for line in lines]
+    rows += [[words.say(N_("Handed over")), entry.actor.name], [words.say(N_("Took over")), str(entry.data["taking"])]]
+    return _csv(words, rows)
+
+
+def duty_sections(words: Words, entry: Entry) -> list[tuple[str, list[str]]]:
+    """The report's parts: heading and lines. The page shows the same."""
+    said = entry.data
+
+    def name(value: Mapping[str, Any]) -> str:
+        return words.say(Message.from_json(value))
+
+    def some(lines: list[str]) -> list[str]:
+        return lines or [words.say(duty.NOTHING)]
+
+    totals = words.say(
+        N_("Alarms {signals}, without a conclusion {open}; stand now {standing}; armed {armed}, disarmed {disarmed}"),
+        **{key: said[key] for key in ("signals", "open", "standing", "armed", "disarmed")},
+    )
+    alarms = [words.say(N_("{day} {raised_at} {what}, {zone}: {state}"), day=words.day(words.local(a["raised_at"])),
+                        raised_at=a["raised_at"], what=name(a["what"]), zone=name(a["zone"]),
+                        state=words.say(duty.STATES[a["aside"] or a["state"]])) for a in said["alarms"]]  # fmt: skip
+    asides = [words.say(N_("{what}, {zone}: {how} until {until}. {reason}. {by}"), what=name(a["what"]),
+                        zone=name(a["zone"]), how=words.say(duty.STATES[a["how"]]), until=_until(words, a["until_at"]),
+                        reason=a["reason"], by=a["by"]) for a in said["asides"]]  # fmt: skip
+    tests = [words.say(N_("{zone} until {until}. {reason}. {by}"), zone=name(t["zone"]), reason=t["reason"], by=t["by"],
+                       until=_until(words, t["until_at"])) for t in said["tests"]]  # fmt: skip
+    owed = [f"{words.time(u['at'])} {name(u['what'])}, {name(u['zone'])}" for u in said["unexplained"]]
+    return [
+        (words.say(N_("Shift")), [_span(words, said["from_at"], said["to_at"]), totals]),
+        (words.say(N_("What stands")), some(alarms)),
+        (words.say(N_("Shelved and out of service")), some(asides)),
+        (words.say(N_("In test mode")), some(tests)),
+        (words.say(N_("Panels not heard")), some([name(panel) for panel in said["unheard"]])),
+        (words.say(N_("Without a conclusion")), some(owed)),
+        (words.say(N_("Remarks")), some([said["remarks"]] if said["remarks"] else [])),
+    ]
+
+
+def _until(words: Words, until_at: str | None) -> str:
+    if until_at is None:
+        return words.say(N_("somebody puts it back"))
+    return f"{words.day(words.local(until_at))} {words.minute(until_at)}"
+
+
+def _span(words: Words, since: Any, until: Any) -> str:
+    return words.say(N_("From {since} to {until}"), since=words.moment(since), until=words.moment(until))
+
+
+def _site(config: Config, words: Words) -> str:
+    title = config.profile.titles.site.in_(words.language)
+    return f"{title} {config.site.code}, {config.site.name.in_(words.language)}"
+
+
+def _foot(config: Config, words: Words, printed_at: Any) -> str:
+    return words.say(N_("{site}. Printed {moment}"), site=_site(config, words), moment=words.moment(printed_at))
+
+
+def _p(text: str, style: ParagraphStyle) -> Paragraph:
+    return Paragraph(escape(text), style)
+
+
+def _pdf(story: list[Flowable], words: Words, title: str, foot: str) -> bytes:
+    into = io.BytesIO()
+    paper = SimpleDocTemplate(into, pagesize=landscape(A4), leftMargin=12 * mm, rightMargin=12 * mm, topMargin=12 * mm,
+                              bottomMargin=15 * mm, title=title, author="examsite", lang=words.language,
+                              invariant=1)  # fmt: skip
+    numbered = type("Numbered", (_Numbered,), {"say": words, "foot": foot})
+    paper.build(story, canvasmaker=numbered)
+    return into.getvalue()
+
+
+def _fonts() -> None:
+    """Told to reportlab once a process; it keeps them by name."""
+    known = pdfmetrics.getRegisteredFontNames()
+    for name, file in ((REGULAR, "PTS55F.ttf"), (BOLD, "PTS75F.ttf")):
+        if name not in known:
+            with as_file(files("appliance").joinpath("fonts", file)) as path:
+                pdfmetrics.registerFont(TTFont(name, str(path)))
+            pdfmetrics.registerFontFamily(name, normal=name, bold=BOLD, italic=name, boldItalic=BOLD)
+
+
+def _csv(words: Words, rows: list[list[str]]) -> bytes:
+    """UTF-8 with its mark, and the delimiter spreadsheets of this language expect."""
+    into = io.StringIO()
+    writer = csv.writer(into, delimiter=";" if words.language == "ru" else ",", lineterminator="\r\n")
+    writer.writerows([[f"'{cell}" if cell.startswith(FORMULAS) else cell for cell in row] for row in rows])
+    return into.getvalue().encode("utf-8-sig")
+
+
+def file_name(kind: str, at: Any, words: Words, ending: str) -> str:
+    """alarm-log-2026-11-22.pdf: plain letters, which every stick takes."""
+    return f"{kind}-{words.local(at).date().isoformat()}.{ending}"
