@@ -22,7 +22,7 @@ from appliance.config import Config, Zone
 from appliance.model import N_, Actor, ApplianceError, Person, message
 from appliance.store import Database
 from drivers.panels import dates
-from drivers.types import Frame, PanelEvent
+from drivers.types import Frame, PanelEvent, Point
 
 __all__ = [
     "Board", "BoardAlarm", "BoardLink", "Recorded", "acknowledge", "ask_again", "board", "end_no_link", "raise_no_link",
@@ -128,6 +128,13 @@ def newest_of_log(db: Database, panel: str) -> bytes | None:
         " order by id desc limit 1", (panel,),
     )  # fmt: skip
     return None if raw is None else bytes.fromhex(raw)
+
+
+def active_points(db: Database, panel: str) -> set[Point]:
+    """What is active in our books, as (class, partition, zone)."""
+    found = db.rows("select key, kind from zone where panel = ? and active", (panel,))
+    points = ((row["kind"], *row["key"].split("|")[2:4]) for row in found)
+    return {(kind, partition or None, number or None) for kind, partition, number in points}
 
 
 def _exam_now(db: Database, config: Config, clock: Clock) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
@@ -93,7 +93,7 @@ class Codec(Protocol):
     """Sans-I/O codec of one panel protocol: no port, no clock, no thread.
 
     `silent_after_s` is when the link counts as lost with nothing heard; None means the protocol cannot tell (passive).
-    A driver whose panel keeps a log may also have `resume(raw: bytes)` (see `Resumes`).
+    A driver whose panel keeps a log may also have `resume` (see `Resumes`).
     """
 
     kind: str
@@ -124,12 +124,16 @@ class Codec(Protocol):
         ...
 
 
+Point = tuple[str, str | None, str | None]  # class, partition, zone
+
+
 @runtime_checkable
 class Resumes(Protocol):
-    """A codec that reads the panel's log on from where the house last kept it."""
+    """A codec that reads on from where the house last kept it: the panel's log, and what stands in our books."""
 
-    def resume(self, raw: bytes) -> None:
-        """Before the first byte: the `raw` of the newest event flagged `log` that was kept."""
+    def resume(self, raw: bytes | None, standing: Collection[Point]) -> None:
+        """Before the first byte: the `raw` of the newest kept event flagged `log`, and what is active in our books, so
+        that the full reading can say what of it is over."""
         ...
 
 

@@ -109,8 +109,8 @@ class Watcher:
             self._stop.wait()  # only a person can mend it, and then the service starts anew
             return
         self._is_passive = codec.silent_after_s is None
-        if isinstance(codec, Resumes) and (last := alarms.newest_of_log(db, self.panel.id)):
-            codec.resume(last)
+        if isinstance(codec, Resumes):
+            codec.resume(alarms.newest_of_log(db, self.panel.id), alarms.active_points(db, self.panel.id))
         port = Port(self.panel.port, codec.line, codec.may_send)
         pace = Pace()
         try:
