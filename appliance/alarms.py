@@ -96,8 +96,9 @@ def _changes(db: Database, panel: str, event: PanelEvent) -> bool:
         if event.kind not in ("arm", "disarm"):  # an axis of its own; all else that is only said once is news
             return True
         last = db.value(
-            "select kind from event where panel = ? and account is ? and partition is ? and kind in ('arm', 'disarm')"
-            " order by id desc limit 1", (panel, event.account, event.partition),
+            "select kind from event where panel = ? and account is ? and partition is ? and zone is ?"
+            " and kind in ('arm', 'disarm') order by id desc limit 1",
+            (panel, event.account, event.partition, event.zone),
         )  # fmt: skip
         return bool(last != event.kind)
     key = _key(event, event.kind)
@@ -311,8 +312,8 @@ def _vague(event: PanelEvent) -> bool:
 def _ends(event: PanelEvent, key: str) -> bool:
     account, told, *point = key.split("|")
     same_point = account == (event.account or "") and "|".join(point) == _point(event)
-    if "any-class" in event.flags:  # a restore that does not say of what (Radionics R)
-        return same_point
+    if "any-class" in event.flags:  # a restore that does not say of what (Radionics R), but for what it says still stands
+        return same_point and f"still:{told}" not in event.flags
     kind = told.split(":")[0]
     if "any-fault" in event.flags:  # "fault over", which ends no fire at the same point
         return same_point and active_group(kind) in (FAULT, NO_LINK)

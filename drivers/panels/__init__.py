@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from drivers.panels import contacts_modbus, dcon, printer, satel, surgard
+from drivers.panels import bolid, contacts_modbus, dcon, modbus_table, printer, satel, surgard
 from drivers.panels.settings import SettingError
 from drivers.types import Codec, DriverError, Line, Setting
 
@@ -33,6 +33,8 @@ class Kind:
 def kinds() -> tuple[Kind, ...]:
     """Every driver there is."""
     return (
+        Kind("bolid", "Bolid С2000-ПП (Orion) over Modbus RTU: zones, partitions, event queue, values", bolid.LINE,
+             bolid.LOST_S, bolid.SETTINGS, bolid.Bolid),
         Kind("printer", "Printer port of any fire panel: the site's own profile says what its lines mean", printer.LINE,
              None, printer.SETTINGS, printer.Printer),
         Kind("surgard", "Sur-Gard receiver output (MLR2, System III): Contact ID, SIA, Radionics 6500", surgard.LINE,
@@ -42,6 +44,8 @@ def kinds() -> tuple[Kind, ...]:
              contacts_modbus.ContactsModbus),
         Kind("dcon", "Dry contacts on DCON modules: ICP DAS I-7000 and M-7000, ADAM-4000, ND-6000", dcon.LINE,
              dcon.SILENT_AFTER_S, dcon.SETTINGS, dcon.Dcon),
+        Kind("modbus-table", "Any Modbus RTU gateway (Rubezh, Strelets ...), described by the site's own table",
+             modbus_table.LINE, modbus_table.SILENT_AFTER_S, modbus_table.SETTINGS, modbus_table.ModbusTable),
         Kind("satel", "Satel INTEGRA and INTEGRA Plus over INT-RS: states, event log, names", satel.LINE,
              satel.SILENT_AFTER_S, satel.SETTINGS, satel.Satel),
     )  # fmt: skip

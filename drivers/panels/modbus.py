@@ -23,10 +23,11 @@ from pymodbus.pdu.register_message import (
 
 COILS, DISCRETE, HOLDING, INPUT, WRITE = 1, 2, 3, 4, 6  # the only functions there are here; all others control
 BUSY = 6  # exception: the device asks to be asked again
-NO_FUNCTION, NO_ADDRESS = 1, 2  # exceptions: will not be better when asked again
+NO_FUNCTION, NO_ADDRESS, NO_VALUE = 1, 2, 3  # exceptions: will not be better when asked again
 LONGEST_BITS, LONGEST_REGISTERS = 2000, 125  # one answer holds no more (Modbus application protocol 1.1b3, 6)
 MOST_QUEUED = 2048
 MOST_BYTES = 1024  # kept of what is no answer; the longest answer has 255
+NOISE_SHOWN = 64
 MOST_WAITS = 4  # time limits of bytes that keep coming and make no answer
 
 _REQUESTS: dict[int, type[ModbusPDU]] = {
@@ -76,7 +77,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of a request: registers or bits, an exception code, or silence after every repeat."""
+    """What became of a request: registers or bits, an exception code, or silence after every repeat.
+
+    `raw` is the answer as it came; of silence, what noise came instead of one.
+    """
 
     request: Request
     raw: bytes = b""
@@ -145,6 +149,12 @@ class Master:
         self._check(request)
         self._queue.appendleft((request, self._retries))
 
+    def drop(self, unwanted: Callable[[Request], bool]) -> int:
+        """Take out of the queue what an answer made needless; returns how many those were."""
+        kept = deque(asked for asked in self._queue if not unwanted(asked[0]))
+        dropped, self._queue = len(self._queue) - len(kept), kept
+        return dropped
+
     def now(self, request: Request) -> bytes:
         """The bytes of a request that the caller sends itself (a Frame's reply), and never sends again by itself.
 
@@ -202,6 +212,7 @@ class Master:
             out.until_mono_s = min(mono_s + self._timeout_s, out.sent_mono_s + MOST_WAITS * self._timeout_s)
         if mono_s < out.until_mono_s:
             return None
+        noise = self._buffer[:NOISE_SHOWN]
         self._out, self._buffer = None, b""
         if out.retries > 0:
             out.retries -= 1
@@ -209,7 +220,7 @@ class Master:
             self._waiting = out
             return None
         self._wait_s = self._timeout_s
-        return Answer(out.request, silent=True)
+        return Answer(out.request, raw=noise, silent=True)
 
     def tick(self, mono_s: float) -> bytes:
         """The next request's bytes, when nothing is outstanding and the line has been quiet long enough."""
