@@ -147,7 +147,11 @@ def _without_row(db: Database, config: Config, path: Path) -> list[Segment]:
         if archive.number_of(path) == 0:
             facts = facts.without_false_start()
         return [archive.readopt(db, config, path, camera, facts)]
-    except (fmp4.Unreadable, ValueError, IndexError) as fault:  # no video in it, or no recording's name: not ours to judge
+    except (
+        fmp4.Unreadable,
+        ValueError,
+        IndexError,
+    ) as fault:  # no video in it, or no recording's name: not ours to judge
         log.error("%s is in the archive without an entry and is no recording: %s", path, fault)
         return []
 

@@ -222,3 +222,15 @@ def test_an_exam_that_is_still_recorded_is_not_sealed(db: Database, config: Conf
     with pytest.raises(ApplianceError):
         archive.seal(db, config, clock, exams.get(db, EXAM))
     assert exams.get(db, EXAM).state == "planned"
+
+
+def test_a_fragment_that_names_more_than_it_holds_is_not_believed(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mp4")
+    whole = bytearray(path.read_bytes())
+    last = whole.rindex(b"moof") - 4
+    mdat = last + int.from_bytes(whole[last : last + 4], "big")
+    length = int.from_bytes(whole[mdat : mdat + 4], "big")
+    whole[mdat : mdat + 4] = (length - 100).to_bytes(4, "big")
+    path.write_bytes(whole[: mdat + length - 100])
+    facts = fmp4.read(path)
+    assert (facts.frames, facts.whole_bytes) == (30, last)
