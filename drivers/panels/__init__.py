@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from drivers.panels import bolid, contacts_modbus, dcon, modbus_table, printer, satel, surgard
+from drivers.panels import bolid, contacts_modbus, dcon, espa, modbus_table, printer, satel, surgard
 from drivers.panels.settings import SettingError
 from drivers.types import Codec, DriverError, Line, Setting
 
@@ -35,6 +35,8 @@ def kinds() -> tuple[Kind, ...]:
     return (
         Kind("bolid", "Bolid С2000-ПП (Orion) over Modbus RTU: zones, partitions, event queue, values", bolid.LINE,
              bolid.LOST_S, bolid.SETTINGS, bolid.Bolid),
+        Kind("espa", "ESPA 4.4.4: a panel that calls pagers, with us as the paging system", espa.LINE, espa.DEAD_S,
+             espa.SETTINGS, espa.Espa),
         Kind("printer", "Printer port of any fire panel: the site's own profile says what its lines mean", printer.LINE,
              None, printer.SETTINGS, printer.Printer),
         Kind("surgard", "Sur-Gard receiver output (MLR2, System III): Contact ID, SIA, Radionics 6500", surgard.LINE,
