@@ -90,7 +90,7 @@ def parse(text: str, model: type[M], name: str = "profile") -> M:
     except ValidationError as bad:
         lines = lines_of(text)
         errors = bad.errors(include_url=False)
-        raise ProfileError([f"{name}{_line(lines, error['loc'])}: {_sentence(error)}" for error in errors]) from bad
+        raise ProfileError([f"{name}{line_at(lines, error['loc'])}: {_sentence(error)}" for error in errors]) from bad
 
 
 def lines_of(text: str) -> dict[Place, int]:
@@ -124,7 +124,7 @@ def _quote_after(line: str, quote: str) -> str:
     return quote
 
 
-def _line(lines: dict[Place, int], place: Place) -> str:
+def line_at(lines: dict[Place, int], place: Place) -> str:
     while place:
         if place in lines:
             return f":{lines[place]}"
