@@ -55,6 +55,14 @@ class Site:
         self._thread = threading.Thread(target=watch.main, args=(self.config, SystemClock(), self._stop))
         self._thread.start()
 
+    def stop(self) -> None:
+        """End the service here; what it knew is only in the database now. `watch` begins it anew."""
+        assert self._thread is not None
+        self._stop.set()
+        self._thread.join(15)
+        assert not self._thread.is_alive()
+        self._thread, self._stop = None, threading.Event()
+
     def process(self, *words: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "tests.fakes.watch_process", str(self.config.source), *words]
         self._processes.append(subprocess.Popen(command, cwd=ROOT))
