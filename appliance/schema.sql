@@ -278,3 +278,24 @@ create table arming (
   failed_at text check (failed_at like '%Z'),                -- it could not be armed
   primary key (panel, account, partition, zone)
 ) strict;
+
+-- plans.py: the building's floors as pictures, and where zones and cameras are on them
+create table plan (
+  id         integer primary key,
+  title      text not null unique,
+  level      integer not null,                               -- the order of the floors, from below
+  media      text not null check (media in ('image/svg+xml', 'image/png', 'image/jpeg')),
+  width      real not null check (width > 0),                -- with height: the picture's shape
+  height     real not null check (height > 0),
+  picture    blob not null,                                  -- made anew by drawings.py, never as it was uploaded
+  sha256     text not null check (length(sha256) = 64),
+  changed_at text not null check (changed_at like '%Z')
+) strict;
+create table place (
+  floor   integer not null references plan (id),
+  sort    text not null check (sort in ('zone', 'camera')),
+  subject text not null,                                     -- camera id, or panel|account|partition|number
+  x       real not null check (x between 0 and 1),           -- shares of the picture's width and height
+  y       real not null check (y between 0 and 1),
+  primary key (sort, subject)                                -- a thing is in one place
+) strict;
