@@ -9,7 +9,7 @@ Deliberately absent: outputs (coils) and counters. Asking for a counter made unr
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from drivers.panels import bolid_codes, bolid_record
 from drivers.panels.bolid_map import (
@@ -50,7 +50,7 @@ from drivers.panels.modbus import (
     Request,
 )
 from drivers.panels.settings import line_from, line_settings, one_of, refuse_unknown, seconds, whole_number
-from drivers.types import Frame, Line, PanelEvent, Setting
+from drivers.types import Frame, Line, PanelEvent, Point, Setting
 
 LINE = Line(9600, 8, "N", 1)
 LOST_S = 30.0
@@ -157,9 +157,12 @@ class Bolid:
         """Reads, and FC 6 to the acknowledgement and the selectors of zone and value; in shadow reads alone."""
         return self._master.may_send(data)
 
-    def resume(self, raw: bytes) -> None:
-        """The newest event that is on disk: said again it is only acknowledged, and what comes next has its number."""
-        self._last = raw
+    def resume(self, raw: bytes | None, standing: Collection[Point]) -> None:
+        """The newest event that is on disk: said again it is only acknowledged, and what comes next has its number.
+
+        What stands in our books is not needed: the full reading says every zone.
+        """
+        self._last = raw or b""
 
     def _plan(self, mono_s: float) -> None:
         """Ask for the next step of the round, or begin the next round when it is time."""
