@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -95,8 +96,12 @@ def adopt(
         raise ApplianceError(N_("There is a recording {path} already. Nothing was overwritten."), path=str(place))
     finished.rename(place)
     sync(folder)
-    with store.transaction(db):
-        return _insert(db, config, place, camera, facts, starts_at, ends_at, size, sha256, repaired)
+    try:
+        with store.transaction(db):
+            return _insert(db, config, place, camera, facts, starts_at, ends_at, size, sha256, repaired)
+    except sqlite3.Error:  # the database takes nothing now: back to where it will be tried again
+        place.rename(finished)
+        raise
 
 
 def readopt(db: Database, config: Config, place: Path, camera: str, facts: Facts) -> Segment:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -46,12 +47,12 @@ def pick_up(db: Database, config: Config, clock: Clock, camera: str) -> list[Seg
     """Take in what is left of one camera in incoming/. A file that somebody still writes is left to them."""
     found = []
     for path in archive.incoming(config, camera):
-        if being_written(path):
-            log.error("%s is still being written by another process and was left alone", path.name)
-            continue
         try:
+            if being_written(path):
+                log.error("%s is still being written by another process and was left alone", path.name)
+                continue
             segment = _adopt(db, config, clock, path, camera)
-        except OSError as fault:  # a full or failing disk: it stays where it is, and is tried again at the next start
+        except (OSError, sqlite3.Error) as fault:  # a full or failing disk: it stays, and is tried again
             log.error("%s stays in incoming/: %s", path.name, fault)
             continue
         found += [segment] if segment else []

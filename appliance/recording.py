@@ -174,12 +174,12 @@ class CameraLoop:
     def _pause(self, cause: str, failures: int) -> None:
         """Wait before the next run, no longer than there is reason to."""
         if cause == "password refused":
-            known = self._source.password_state()
             limit_s = REFUSED_PAUSES_S[min(max(failures, 1), len(REFUSED_PAUSES_S)) - 1]
-            self._wait(limit_s, lambda: self._source.password_state() != known)
+            self._wait(limit_s, self._source.password_changed)
         elif cause == "disk full":
             self._wait(DISK_LOOK_S)
         elif cause == "camera unreachable":
+            self._wait(SILENT_PAUSE_S)  # also when it takes the connection at once, and only ffmpeg finds nobody
             while self.wanted() and not self._source.answers():
                 self._wait(KNOCK_S * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, guards nothing
         else:

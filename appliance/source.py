@@ -39,12 +39,14 @@ class SourceFinder:
         self._url = camera.stream
         self._stream: ffmpeg.Stream | None = None
         self._failures = 0
+        self._tried: object = None  # the state of the password's file that was tried last
 
     def find(self) -> tuple[ffmpeg.Source, ffmpeg.Stream]:
         """Where to record from, and what comes. Raises NoSource."""
         self._failures += 1
         if self._failures > FAILURES_TO_ASK_AGAIN:
             self._url, self._stream, self._failures = self._camera.stream, None, 1
+        self._tried = self._password_state()  # before it is read: a change in between is then seen as one
         try:
             password = self._camera.password()
         except ApplianceError as fault:
@@ -78,8 +80,11 @@ class SourceFinder:
             raise NoSource("no stream", "the camera names no stream over ONVIF")
         return found[0]
 
-    def password_state(self) -> object:
-        """Changes when the camera's password file does."""
+    def password_changed(self) -> bool:
+        """Whether the camera's password file is another than when it was tried."""
+        return self._password_state() != self._tried
+
+    def _password_state(self) -> object:
         path = self._camera.password_file
         try:
             found = path.stat() if path else None

@@ -173,6 +173,19 @@ def test_a_cut_between_rename_and_row_loses_nothing(db: Database, config: Config
     assert archive.verify(db, config, clock).faults == ()
 
 
+def test_a_database_that_takes_nothing_leaves_the_file_to_be_tried_again(
+    db: Database, config: Config, clock: FakeClock
+) -> None:
+    path = touched(incoming(config), AT)
+    with store.transaction(db):
+        db.write("create trigger full before insert on segment begin select raise(abort, 'full'); end")
+    assert leftovers.recover(db, config, clock) == []
+    assert path.exists()
+    with store.transaction(db):
+        db.write("drop trigger full")
+    assert len(leftovers.recover(db, config, clock)) == 1
+
+
 def test_one_flipped_bit_is_found_and_named(db: Database, config: Config, clock: FakeClock) -> None:
     segments = [
         adopt(db, config, incoming(config, f"run1-00000{n}.mp4"), AT + timedelta(seconds=4 * n)) for n in range(2)

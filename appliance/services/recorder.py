@@ -44,7 +44,9 @@ def main(config: Config, clock: Clock, stop: threading.Event) -> None:
         loops = [CameraLoop(config, clock, camera, syncer) for camera in config.cameras]
         with store.transaction(db):
             cameras.save(db, [loop.state for loop in loops])
-        threads = [threading.Thread(target=_keep, args=(loop, stop), name=loop.camera.id) for loop in loops]
+        threads = [
+            threading.Thread(target=_keep, args=(loop, stop), name=loop.camera.id, daemon=True) for loop in loops
+        ]
         sync = threading.Thread(target=syncer.run, args=(ending,), name="sync")
         for thread in (sync, *threads):
             thread.start()
