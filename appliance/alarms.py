@@ -312,7 +312,7 @@ def _vague(event: PanelEvent) -> bool:
 def _ends(event: PanelEvent, key: str) -> bool:
     account, told, *point = key.split("|")
     same_point = account == (event.account or "") and "|".join(point) == _point(event)
-    if "any-class" in event.flags:  # a restore that does not say of what (Radionics R), but for what it says still stands
+    if "any-class" in event.flags:  # a restore that does not say of what (Radionics R), only what still stands
         return same_point and f"still:{told}" not in event.flags
     kind = told.split(":")[0]
     if "any-fault" in event.flags:  # "fault over", which ends no fire at the same point

@@ -15,40 +15,23 @@ from drivers.panels import bolid_codes, bolid_record
 from drivers.panels.bolid_map import (
     ACKNOWLEDGE,
     EXPANDED,
-    EXPANDED_OLD,
     NUMERIC,
     PARTITION_IDS,
     PARTITION_STATES,
     QUEUE,
     QUEUE_COUNTS,
-    SELECT_EXPANDED,
     SELECTORS,
     TABLE,
     VALUE,
     VERSION,
-    ZONE_STATES,
     ZONES,
-    Chunk,
     allowed,
     chunks,
-    halves,
-    number_of,
-)  # fmt: skip
-from drivers.panels.bolid_record import Record
-from drivers.panels.bolid_states import STATUS, States, may_hide
-from drivers.panels.modbus import (
-    BUSY,
-    HOLDING,
-    INPUT,
-    NO_ADDRESS,
-    NO_FUNCTION,
-    NO_VALUE,
-    WRITE,
-    Again,
-    Answer,
-    Master,
-    Request,
 )
+from drivers.panels.bolid_reading import Reading
+from drivers.panels.bolid_record import Record
+from drivers.panels.bolid_states import STATUS, States
+from drivers.panels.modbus import BUSY, HOLDING, INPUT, NO_ADDRESS, WRITE, Again, Answer, Master, Request
 from drivers.panels.settings import line_from, line_settings, one_of, refuse_unknown, seconds, whole_number
 from drivers.types import Frame, Line, PanelEvent, Point, Setting
 
@@ -57,9 +40,7 @@ LOST_S = 30.0
 PENDING = 15  # exception: the answer is being prepared; ask the same again, never the selector (worst seen 1.85 s)
 AGAIN = {BUSY: Again(0.5, 6), PENDING: Again(0.25, 12)}
 DRAIN = 32  # events read in a row before the states have their turn
-EMPTY_READINGS = 3  # a panel that has just started shows no state; one that still shows none then has none
 FAILED_ROUNDS = 3  # readings of the states that failed, and everything is read from the beginning
-EXPANDED_TOGETHER = 7  # zones: 112 registers
 
 SETTINGS: tuple[Setting, ...] = (
     *line_settings(LINE, LOST_S),
@@ -100,25 +81,21 @@ class Bolid:
         self._states = States()
         self._last: bytes = b""  # the newest event that was handed on, as it came
         self._told: dict[int, float] = {}  # zone -> value
-        self._expanded: str = "direct"  # or selector (old firmware), or none
         self._waiting: list[Frame] = []  # made in tick, told at the next feed
         self._begin()
 
     def _begin(self) -> None:
-        self._zones = self._most_zones
+        self._reading = Reading(self._master, self._unit, self._most_zones, may_select=not self._shadow)
         self._partition: dict[int, str] = {}
         self._numeric: dict[int, int] = {}  # zone -> type
         self._partitions = 0
         self._states.forget()
         self._synced = False
         self._steps = deque(("about", "table", "states", "partitions", "queue", "value"))
-        self._read: dict[int, tuple[tuple[int, ...], bytes]] = {}  # the reading under way: zone -> codes, raw
-        self._asked: set[int] = set()  # zones of it whose expanded states were asked for
-        self._whole: set[int] = set()  # and came
-        self._empty: dict[int, int] = {}  # zone -> readings in a row that showed no state at all
-        self._awaited = 0  # answers the reading still lacks
-        self._failed, self._failures = False, 0
+        self._failures = 0
         self._touched: set[int] = set()  # zones with an event since the reading began
+        self._touched_partitions: set[int] = set()
+        self._partition_codes: list[tuple[int, int, bytes]] = []
         self._drained = 0
         self._history_until: int | None = None
         self._next_states_mono_s = self._next_queue_mono_s = 0.0
@@ -158,10 +135,8 @@ class Bolid:
         return self._master.may_send(data)
 
     def resume(self, raw: bytes | None, standing: Collection[Point]) -> None:
-        """The newest event that is on disk: said again it is only acknowledged, and what comes next has its number.
-
-        What stands in our books is not needed: the full reading says every zone.
-        """
+        """The newest event that is on disk: said again it is only acknowledged, and what comes next has its number."""
+        self._states.stands(standing)
         self._last = raw or b""
 
     def _plan(self, mono_s: float) -> None:
@@ -190,22 +165,15 @@ class Bolid:
             self._ask(HOLDING, QUEUE_COUNTS, 3, retries=0)
 
     def _ask_table(self) -> None:
-        for first, count in chunks(self._zones, 30):  # 4 registers each
+        for first, count in chunks(self._reading.zones, 30):  # 4 registers each
             self._ask(INPUT, TABLE + 4 * (first - 1), 4 * count, retries=0)
         self._ask(INPUT, PARTITION_IDS, 64, retries=0)
 
     def _ask_states(self) -> None:
-        self._read.clear()
-        self._asked.clear()
-        self._whole.clear()
         self._touched.clear()
-        self._failed, self._awaited = False, 0
-        for first, count in chunks(self._zones, 120):
-            self._ask_zones((first, count))
-
-    def _ask_zones(self, chunk: Chunk) -> None:
-        self._awaited += 1
-        self._ask(HOLDING, ZONE_STATES + chunk[0] - 1, chunk[1])
+        self._touched_partitions.clear()
+        self._partition_codes = []
+        self._reading.begin()
 
     def _ask_partitions(self) -> None:
         if self._partitions:
@@ -226,10 +194,10 @@ class Bolid:
     def _take(self, answer: Answer) -> tuple[list[PanelEvent], bytes]:
         """What an answer, an exception or silence means, by what was asked."""
         function, address = answer.request.function, answer.request.address
+        if self._reading.is_mine(answer.request):
+            return self._take_reading(answer), b""
         if function == WRITE:
             return self._take_write(answer), b""
-        if (function == INPUT and address >= EXPANDED) or address == EXPANDED_OLD:
-            return self._take_expanded(answer), b""
         if function == INPUT:
             self._take_table(answer)
             return [], b""
@@ -239,9 +207,8 @@ class Bolid:
             return self._take_value(answer), b""
         if address >= VERSION:
             return self._take_about(answer), b""
-        if address >= PARTITION_STATES:
-            return self._take_partitions(answer), b""
-        return self._take_zones(answer), b""
+        self._take_partitions(answer)
+        return [], b""
 
     def _take_about(self, answer: Answer) -> list[PanelEvent]:
         if not answer.ok:
@@ -278,91 +245,30 @@ class Bolid:
             if sort in NUMERIC:
                 self._numeric[zone] = sort
 
-    def _take_zones(self, answer: Answer) -> list[PanelEvent]:
-        first, count = answer.request.address - ZONE_STATES + 1, answer.request.count
-        self._awaited -= 1
-        if answer.ok:
-            for zone, both in enumerate(answer.registers, first):
-                self._read[zone] = (tuple(code for code in (both >> 8, both & 0xFF) if code), answer.raw)
-        elif answer.exception == NO_ADDRESS and (count > 1 or first > 1):
-            self._shrink(first, count)
-        else:
-            self._failed = True
-            self._awaited -= self._master.drop(_asks_zones)
-        return self._after_reading()
-
-    def _shrink(self, first: int, count: int) -> None:
-        """Old firmware refuses a range that goes beyond its zones: halve it until the last zone is found."""
-        self._zones = min(self._zones, first + count - 2)
-        self._awaited -= self._master.drop(_asks_zones)  # all of them lie beyond
-        for chunk in halves(first, count):
-            self._ask_zones(chunk)
-
-    def _after_reading(self) -> list[PanelEvent]:
-        """When all registers are in, ask for what two codes cannot show; when that is in too, the reading is whole."""
-        if self._awaited:
+    def _take_reading(self, answer: Answer) -> list[PanelEvent]:
+        """One more answer of the reading of the states."""
+        if not self._reading.take(answer):
             return []
-        if self._failed:
-            self._failures += 1
-            if self._failures >= FAILED_ROUNDS or not self._synced:
-                self._begin()
-            return []
-        self._failures = 0
-        hidden = [zone for zone, (codes, _) in self._read.items() if may_hide(codes) and zone not in self._asked]
-        if hidden and self._ask_expanded(hidden):
-            return []
-        return self._settle() if self._shadow else []
-
-    def _ask_expanded(self, hidden: list[int]) -> bool:
-        """Whether expanded states were asked for. Zones that stand together are read together."""
-        if self._expanded == "none" or (self._expanded == "selector" and self._shadow):
-            return False
-        together = EXPANDED_TOGETHER if self._expanded == "direct" else 1
-        while hidden:
-            first = hidden[0]
-            count = max(zone for zone in hidden if zone < first + together) - first + 1
-            hidden = [zone for zone in hidden if zone >= first + count]
-            self._asked.update(range(first, first + count))  # once in a reading, whatever comes of it
-            self._awaited += 1
-            if self._expanded == "direct":
-                self._ask(INPUT, EXPANDED + 16 * (first - 1), 16 * count)
-            else:
-                self._ask(WRITE, SELECT_EXPANDED, value=first)
-        return True
-
-    def _take_expanded(self, answer: Answer) -> list[PanelEvent]:
-        self._awaited -= 1
-        old = answer.request.address == EXPANDED_OLD
-        if not answer.ok:
-            if answer.exception in (NO_FUNCTION, NO_ADDRESS, NO_VALUE):
-                self._expanded = "none" if old else "selector"
-                self._asked.clear()
-            return self._after_reading()
-        data = answer.raw[3:-2]
-        first = self._selected if old else number_of(answer.request.address, EXPANDED, 16)
-        size = len(data) if old else 32
-        for zone, at in enumerate(range(0, len(data), size), first):
-            codes = tuple(code for code in data[at : at + size] if code)  # a register holds one code, its high byte 0
-            if zone in self._read and codes:
-                self._read[zone] = (codes, answer.raw)
-                self._whole.add(zone)
-        return self._after_reading()
+        if not self._reading.failed:
+            self._failures = 0
+            return self._settle() if self._shadow else []
+        self._failures += 1
+        if self._failures >= FAILED_ROUNDS or not self._synced:
+            self._begin()
+        return []
 
     def _settle(self) -> list[PanelEvent]:
         """What the states say beyond the events, once the queue was empty after the reading."""
-        if self._awaited or self._failed or not self._read:
+        if not self._reading.is_complete:
             return []
         events: list[PanelEvent] = []
-        for zone, (codes, raw) in self._read.items():
-            self._empty[zone] = 0 if codes else self._empty.get(zone, 0) + 1
-            if zone in self._touched:  # an event that came after the reading is newer than it
-                continue
-            if codes or self._empty[zone] == EMPTY_READINGS:
-                whole = not may_hide(codes) or zone in self._whole
-                events += self._states.by_reading(zone, codes, self._partition.get(zone), raw, whole=whole)
-        self._read = {}
+        for zone in self._reading.result():
+            if zone.number not in self._touched:  # an event that came after the reading is newer than it
+                events += self._states.by_reading(
+                    zone.number, zone.codes, self._partition.get(zone.number), zone.raw, whole=zone.whole
+                )
         self._synced = True
-        return events
+        return events + self._arming()
 
     def _take_queue(self, answer: Answer) -> tuple[list[PanelEvent], bytes]:
         record = bolid_record.of_reply(answer.raw) if answer.ok else None
@@ -391,8 +297,9 @@ class Bolid:
             partition = partition or self._partition.get(record.zone)
             if partition:
                 self._partition[record.zone] = partition
-        if record.partition and not record.zone and (armed := _arming(record.code)):
+        if record.partition and not record.zone and (armed := _arms(record.code)):
             self._armed[record.partition] = armed
+            self._touched_partitions.add(record.partition)
         if record.code == bolid_codes.PULT_STARTED:
             self._states.forget()
             self._steps.extend(("table", "states", "queue"))
@@ -416,13 +323,6 @@ class Bolid:
         address = answer.request.address
         if address == ACKNOWLEDGE:
             self._steps.appendleft("queue")
-        elif address == SELECT_EXPANDED:
-            if answer.ok:
-                self._selected = answer.request.value
-                self._master.first(Request(self._unit, HOLDING, EXPANDED_OLD, 8))
-            else:
-                self._awaited -= 1
-                return self._after_reading()
         elif address in SELECTORS and answer.ok:
             self._master.first(Request(self._unit, HOLDING, VALUE, 1))
         return []
@@ -440,29 +340,29 @@ class Bolid:
         return [PanelEvent("info", "info", zone=str(zone), partition=self._partition.get(zone), value=value,
                            text="Measured value", raw=answer.raw, flags=STATUS)]  # fmt: skip
 
-    def _take_partitions(self, answer: Answer) -> list[PanelEvent]:
-        """Armed or disarmed, the one thing a partition says that its zones do not."""
+    def _take_partitions(self, answer: Answer) -> None:
+        """Armed or disarmed, the one thing a partition says that its zones do not. Told with the states."""
         if answer.exception == NO_ADDRESS:
             self._partitions //= 2
+        self._partition_codes = [(number, code, answer.raw)
+                                 for number, both in enumerate(answer.registers, 1)
+                                 for code in (both >> 8, both & 0xFF)]  # fmt: skip
+
+    def _arming(self) -> list[PanelEvent]:
         events: list[PanelEvent] = []
-        for number, both in enumerate(answer.registers, 1):
-            for code in (both >> 8, both & 0xFF):
-                armed = _arming(code)
-                if armed and self._armed.get(number) != armed:
-                    self._armed[number] = armed
-                    name = bolid_codes.meaning(code).name
-                    events.append(PanelEvent(armed, "info", partition=str(number), text=name, raw=answer.raw,
-                                             flags=STATUS, code=str(code)))  # fmt: skip
+        for number, code, raw in self._partition_codes:
+            kind = _arms(code)
+            if kind and self._armed.get(number) != kind and number not in self._touched_partitions:
+                self._armed[number] = kind
+                name = bolid_codes.meaning(code).name
+                events.append(PanelEvent(kind, "info", partition=str(number), text=name, raw=raw, flags=STATUS,
+                                         code=str(code)))  # fmt: skip
         return events
 
 
-def _arming(code: int) -> str:
+def _arms(code: int) -> str:
     kind = bolid_codes.meaning(code).kind
     return kind if kind in ("arm", "disarm") else ""
-
-
-def _asks_zones(request: Request) -> bool:
-    return request.function == HOLDING and request.address < PARTITION_STATES
 
 
 def _asks_table(request: Request) -> bool:

@@ -215,3 +215,8 @@ CODES = frozenset(_MEANINGS)
 def meaning(code: int) -> Meaning:
     """What a code stands for."""
     return _MEANINGS.get(code, Meaning("info", UNKNOWN_NAME))
+
+
+def first_of(kind: str) -> int:
+    """A lasting code of a class, for what is over without a code of its own; 0 where the class has none."""
+    return next((code for code, listed, _ in _LASTING if listed == kind), 0)

@@ -38,8 +38,6 @@ _READABLE = (
     (HOLDING, VALUE, 1),
 )
 
-Chunk = tuple[int, int]  # first zone, number of zones
-
 
 def allowed(request: Request, unit: int, *, shadow: bool) -> bool:
     """The driver's allow-list."""
@@ -53,19 +51,7 @@ def allowed(request: Request, unit: int, *, shadow: bool) -> bool:
     )
 
 
-def chunks(zones: int, size: int) -> Iterator[Chunk]:
+def chunks(zones: int, size: int) -> Iterator[tuple[int, int]]:
     """Zones 1 to `zones` in pieces of `size`."""
     for first in range(1, zones + 1, size):
         yield first, min(size, zones - first + 1)
-
-
-def halves(first: int, count: int) -> Iterator[Chunk]:
-    """A chunk in two; one that cannot be halved is gone."""
-    if count > 1:
-        yield first, count // 2
-        yield first + count // 2, count - count // 2
-
-
-def number_of(address: int, base: int, size: int) -> int:
-    """The number, from 1, of what lies at an address."""
-    return (address - base) // size + 1

@@ -6,12 +6,12 @@ Events say when, states say what is true. What both say is told once; what only 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from drivers.panels import bolid_codes
 from drivers.panels.bolid_codes import meaning
 from drivers.panels.bolid_record import Record
-from drivers.types import EventState, PanelEvent
+from drivers.types import EventState, PanelEvent, Point
 
 # Classes of which several can stand at one point, told apart by their code (docs/panels.md, Alarms).
 BY_CODE = frozenset({"fault", "mains.loss", "battery.low", "flood.alarm", "tech.alarm", "access", "bypass", "test"})
@@ -35,7 +35,15 @@ class States:
     def __init__(self) -> None:
         self._known: dict[int | str, set[int]] = {}
         self._read: set[int | str] = set()  # points whose whole state was told since the last `forget`
+        self._booked: dict[str, set[str]] = {}  # zone -> classes, until the zone is read
         self._armed: dict[int, str] = {}
+        self._unseen: dict[int, set[int]] = {}  # zone -> codes told by events, that no reading has shown yet
+
+    def stands(self, standing: Iterable[Point]) -> None:
+        """What our books hold as active: the first reading says what of it is over."""
+        for kind, _, zone in standing:
+            if zone is not None and kind not in BY_CODE:
+                self._booked.setdefault(zone, set()).add(kind)
 
     def forget(self) -> None:
         """The link was lost, or events were: every point is told anew."""
@@ -61,6 +69,8 @@ class States:
             return [event(code, _over(code, known), meaning(code).kind, meaning(code).name) for code in ended]
         if found.lasting:
             known.add(record.code)
+            if record.zone:
+                self._unseen.setdefault(record.zone, set()).add(record.code)
         if record.zone:
             self._arms(record.zone, record.code)
         if record.code == 237:  # disarmed, and not of free will
@@ -77,6 +87,9 @@ class States:
         first = zone not in self._read
         self._read.add(zone)
         now = set(active) if whole else known | set(active)
+        # What an event just said may not be in the register yet: it is over when the next reading misses it too.
+        fresh = self._unseen.pop(zone, set()) & known
+        now |= fresh
 
         def event(code: int, state: EventState) -> PanelEvent:
             found = meaning(code)
@@ -93,6 +106,9 @@ class States:
                 if ends and not now.intersection(ends) and ends[0] not in over and _over(ends[0], now) == "restored":
                     events.append(event(ends[0], "restored"))
             if whole:
+                booked = self._booked.pop(str(zone), set()) - {told.kind for told in events}
+                gone = booked - {meaning(code).kind for code in now}
+                events += [event(bolid_codes.first_of(kind), "restored") for kind in sorted(gone)]
                 events.append(_all_of(zone, partition, now, raw))
         for code in codes:
             if self._arms(zone, code):

@@ -20,9 +20,11 @@ def record(number: int, code: int, *, zone: int = 0, partition: int = 0, time: b
 
 
 class Peer:
-    """`states`: zone -> its codes, the graver first. `queue`: records not acknowledged. `exact`: answers given as bytes."""
+    """`states`: zone -> its codes, the graver first. `queue`: records not acknowledged. `exact`: answers as bytes."""
 
-    def __init__(self, unit: int = 1, zones: int = 8, *, table: dict[int, tuple[int, int, int, int]] | None = None) -> None:
+    def __init__(
+        self, unit: int = 1, zones: int = 8, *, table: dict[int, tuple[int, int, int, int]] | None = None
+    ) -> None:
         self.unit, self.zones = unit, zones
         self.table = {n: (1, n, 1 + (n - 1) // 4, 1) for n in range(1, zones + 1)} if table is None else table
         self.states: dict[int, list[int]] = {n: [24, 188] for n in range(1, zones + 1)}
@@ -30,6 +32,7 @@ class Peer:
         self.queue: list[bytes] = []
         self.values: dict[int, bytes] = {}  # zone -> two bytes
         self.exact: dict[bytes, bytes] = {}
+        self.exact_only = False  # silent to everything else
         self.pending = 0  # how often exception 15 comes before a value
         self.busy = 0  # how often exception 6 comes before anything
         self.old = False  # firmware without expanded states
@@ -53,6 +56,8 @@ class Peer:
             return b""
         if request in self.exact:
             return self.exact[request]
+        if self.exact_only:
+            return b""
         if self.busy:
             self.busy -= 1
             return self._said(bytes([request[1] | 0x80, 6]))
@@ -93,7 +98,8 @@ class Peer:
         if 40000 <= address < 40512:
             if address - 40000 + count > self.zones:
                 return 2
-            return b"".join(bytes((self.states[n] + [0, 0])[:2]) for n in range(address - 39999, address - 39999 + count))
+            first = address - 39999
+            return b"".join(bytes((self.states[n] + [0, 0])[:2]) for n in range(first, first + count))
         if 44096 <= address < 44160:
             return b"".join(bytes([self.partitions.get(n, 0), 0]) for n in range(1, count + 1))
         if address == 46328 and self.pending:
