@@ -17,6 +17,7 @@ import termios
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import serial
 
@@ -40,6 +41,20 @@ class ForbiddenWrite(DriverError):
     """Bytes that are not in the driver's allow-list. Panels are only read; this is a fault of the program."""
 
     permanent = True
+
+
+class Source(Protocol):
+    """Where a codec's bytes come from: a serial line (Port), or pins of the box (drivers.gpio). The same promises."""
+
+    path: Path
+
+    @property
+    def is_open(self) -> bool: ...
+    def open(self) -> None: ...
+    def close(self) -> None: ...
+    def read(self, timeout_s: float) -> bytes: ...
+    def write(self, data: bytes) -> None: ...
+    def back_off_s(self) -> float: ...
 
 
 class _Serial(serial.Serial):  # type: ignore[misc]

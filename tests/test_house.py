@@ -48,6 +48,7 @@ GROUND = ("appliance.model", "appliance.clock")
 DOORS = {
     "apscheduler": ("appliance.schedule",),
     "serial": ("drivers.port",),
+    "gpiod": ("drivers.gpio",),
     "pymodbus": ("drivers.panels.modbus",),
     "zeep": ("drivers.onvif",),
     "onvif": ("drivers.onvif",),

@@ -175,7 +175,7 @@ def test_a_line_that_does_not_exist_ends_with_status_1_and_a_sentence(tmp_path: 
 @pytest.mark.parametrize(
     ("args", "status", "said"),
     [
-        (["--kind", "nosuch", "--port", "/dev/null"], 1, "There is: surgard"),
+        (["--kind", "nosuch", "--port", "/dev/null"], 1, "There is: "),
         (["--kind", "surgard", "--port", "/dev/null", "--set", "speed=1"], 1, "no setting 'speed'"),
         (["--kind", "surgard", "--port", "/dev/null", "--set", "baud"], 2, "KEY=VALUE"),
         (["--kind", "surgard"], 2, "--port PATH"),
@@ -192,8 +192,9 @@ def test_kinds_lists_line_and_settings_for_people_and_programs() -> None:
     assert shown.exit_code == 0
     assert "baud = 9600" in shown.output
     told = json.loads(CliRunner().invoke(panel_group, ["kinds", "--json"]).output)
-    assert [kind["kind"] for kind in told] == ["surgard"]
-    assert told[0]["line"] == {"baud": 9600, "bits": 8, "parity": "N", "stop": 1}
+    lines = {kind["kind"]: kind["line"] for kind in told}
+    assert lines["surgard"] == {"baud": 9600, "bits": 8, "parity": "N", "stop": 1}
+    assert lines["gpio"] is None  # pins of the box, no line
 
 
 def test_the_help_says_that_listening_acknowledges() -> None:

@@ -18,11 +18,10 @@ from appliance.clock import Clock, SystemClock, iso, parse
 from appliance.commands.common import config_option, json_option, out
 from appliance.model import N_, ApplianceError
 from appliance.services.watch import settings_of
-from drivers.panels import dates
+from drivers.panels import dates, open_panel, port_of
 from drivers.panels import kinds as driver_kinds
-from drivers.panels import open_panel
 from drivers.panels.pace import Pace
-from drivers.port import Port, PortError
+from drivers.port import PortError, Source
 from drivers.types import Codec, DriverError, Frame, PanelEvent
 
 LOOK_S = 0.1
@@ -50,15 +49,16 @@ def list_kinds(as_json: bool) -> None:
     """
     if as_json:
         return out([
-            {"kind": kind.name, "title": kind.title, "line": asdict(kind.line), "silent_after_s": kind.silent_after_s,
-             "settings": [asdict(setting) for setting in kind.settings]}
+            {"kind": kind.name, "title": kind.title, "line": kind.line and asdict(kind.line),
+             "silent_after_s": kind.silent_after_s, "settings": [asdict(setting) for setting in kind.settings]}
             for kind in driver_kinds()
         ])  # fmt: skip
     for kind in driver_kinds():
         line, silent_s = kind.line, kind.silent_after_s
         heard = "passive: its silence says nothing" if silent_s is None else f"lost after {silent_s:g} s of silence"
         click.echo(f"{kind.name}  {kind.title}")
-        click.echo(f"    {line.baud} {line.bits}{line.parity}{line.stop}, {heard}")
+        wire = "no serial line" if line is None else f"{line.baud} {line.bits}{line.parity}{line.stop}"
+        click.echo(f"    {wire}, {heard}")
         for setting in kind.settings:
             click.echo(f"    {setting.name} = {setting.default}  {setting.meaning}")
     return None
@@ -101,7 +101,7 @@ def listen(
         name = str(port)
     try:
         codec = open_panel(kind or "", given)
-        _listen(Port(port, codec.line, codec.may_send), codec, Printer(name, SystemClock(), as_json), seconds)
+        _listen(port_of(codec, port), codec, Printer(name, SystemClock(), as_json), seconds)
     except DriverError as bad:
         raise ApplianceError(N_("The panel cannot be listened to. {cause}"), cause=str(bad)) from bad
 
@@ -153,7 +153,7 @@ def event_as_json(panel: str, at: str, event: PanelEvent) -> Mapping[str, Any]:
     }  # fmt: skip
 
 
-def _listen(port: Port, codec: Codec, printer: Printer, seconds: float | None) -> None:
+def _listen(port: Source, codec: Codec, printer: Printer, seconds: float | None) -> None:
     """Read until the time is over. A line that does not open at first is an error; a pulled one is awaited."""
     ends_mono_s = float("inf") if seconds is None else time.monotonic() + seconds
     stop = threading.Event()
@@ -177,7 +177,7 @@ def _listen(port: Port, codec: Codec, printer: Printer, seconds: float | None) -
         port.close()
 
 
-def _look(port: Port, codec: Codec, printer: Printer, pace: Pace, timeout_s: float) -> None:
+def _look(port: Source, codec: Codec, printer: Printer, pace: Pace, timeout_s: float) -> None:
     data = port.read(pace.wait_s(time.monotonic(), timeout_s))
     for frame in codec.feed(data):
         printer.take(frame)

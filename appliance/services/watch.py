@@ -17,9 +17,9 @@ from appliance.clock import Clock
 from appliance.config import Config, Panel
 from appliance.model import Message
 from appliance.store import Database
-from drivers.panels import open_panel
+from drivers.panels import open_panel, port_of
 from drivers.panels.pace import Pace
-from drivers.port import Port, PortError
+from drivers.port import PortError, Source
 from drivers.types import Codec, DriverError, Frame, Resumes
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class Watcher:
         self._is_passive = codec.silent_after_s is None
         if isinstance(codec, Resumes):
             codec.resume(alarms.newest_of_log(db, self.panel.id), alarms.active_points(db, self.panel.id))
-        port = Port(self.panel.port, codec.line, codec.may_send)
+        port = port_of(codec, self.panel.port)
         pace = Pace()
         try:
             while not self._stop.is_set():
@@ -120,7 +120,7 @@ class Watcher:
             port.close()
             db.conn.close()
 
-    def _look(self, db: Database, codec: Codec, port: Port, pace: Pace) -> None:
+    def _look(self, db: Database, codec: Codec, port: Source, pace: Pace) -> None:
         """One look at the line: open it if need be, take what comes, answer, and notice silence."""
         try:
             if not port.is_open:
@@ -148,7 +148,7 @@ class Watcher:
                 codec.reset()  # what comes next is read from the beginning, and the whole state anew
             self._lost(db, "silent", links.trouble("garbled" if garbled else "silent"))
 
-    def _take(self, db: Database, port: Port, frame: Frame) -> None:
+    def _take(self, db: Database, port: Source, frame: Frame) -> None:
         """Make a frame durable, then answer it. The order is the promise: the panel forgets what was acknowledged."""
         now_mono_s = self._clock.mono_s()
         self.counts.frames += 1

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from drivers.panels import bolid, contacts_modbus, dcon, espa, modbus_table, printer, satel, surgard
+from drivers.gpio import GpioPort
+from drivers.panels import bolid, contacts_modbus, dcon, espa, gpio, modbus_table, printer, satel, surgard
 from drivers.panels.settings import SettingError
+from drivers.port import Port, Source
 from drivers.types import Codec, DriverError, Line, Setting
 
-__all__ = ["Kind", "SettingError", "UnknownKind", "kinds", "open_panel"]
+__all__ = ["Kind", "SettingError", "UnknownKind", "kinds", "open_panel", "port_of"]
 
 
 class UnknownKind(DriverError):
@@ -24,7 +27,7 @@ class Kind:
 
     name: str
     title: str
-    line: Line
+    line: Line | None  # None: it has no serial line
     silent_after_s: float | None
     settings: tuple[Setting, ...]
     make: Callable[[Mapping[str, str]], Codec]
@@ -46,6 +49,8 @@ def kinds() -> tuple[Kind, ...]:
              contacts_modbus.ContactsModbus),
         Kind("dcon", "Dry contacts on DCON modules: ICP DAS I-7000 and M-7000, ADAM-4000, ND-6000", dcon.LINE,
              dcon.SILENT_AFTER_S, dcon.SETTINGS, dcon.Dcon),
+        Kind("gpio", "Dry contacts on the box's own pins (libgpiod); port is the chip, such as /dev/gpiochip0", None,
+             gpio.SILENT_AFTER_S, gpio.SETTINGS, gpio.Gpio),
         Kind("modbus-table", "Any Modbus RTU gateway (Rubezh, Strelets ...), described by the site's own table",
              modbus_table.LINE, modbus_table.SILENT_AFTER_S, modbus_table.SETTINGS, modbus_table.ModbusTable),
         Kind("satel", "Satel INTEGRA and INTEGRA Plus over INT-RS: states, event log, names", satel.LINE,
@@ -60,3 +65,10 @@ def open_panel(kind: str, settings: Mapping[str, str]) -> Codec:
             return known.make(settings)
     names = ", ".join(known.name for known in kinds())
     raise UnknownKind(f"There is no panel driver {kind!r}. There is: {names}.")
+
+
+def port_of(codec: Codec, path: Path) -> Source:
+    """Where this codec's bytes come from: pins for contacts on the box itself, a serial line for all others."""
+    if isinstance(codec, gpio.Gpio):
+        return GpioPort(path, codec.pins)
+    return Port(path, codec.line, codec.may_send)
