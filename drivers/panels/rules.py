@@ -197,7 +197,7 @@ def _filled(template: str, groups: Mapping[str, str]) -> str:
 
 def _starred(text: str, found: Any, names: Iterable[str]) -> str:
     for name in names:
-        start, end = found.span(name)
+        start, end = found.span(found.re.groupindex[name])  # RE2's span takes no names
         if start >= 0:
             text = text[:start] + "*" * (end - start) + text[end:]
     return text
