@@ -42,7 +42,7 @@ class States:
     def stands(self, standing: Iterable[Point]) -> None:
         """What our books hold as active: the first reading says what of it is over."""
         for kind, _, zone in standing:
-            if zone is not None and kind not in BY_CODE:
+            if zone is not None and kind not in BY_CODE and bolid_codes.first_of(kind):
                 self._booked.setdefault(zone, set()).add(kind)
 
     def forget(self) -> None:
