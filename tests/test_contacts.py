@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
 import pytest
 
-from drivers.panels.contacts import Contacts, Input, Level, Module
+from appliance import alarms, store
+from appliance.alarm_classes import LISTED
+from appliance.words import Words
+from drivers.panels.contacts import NAMES, Contacts, Input, Level, Module, frame_of
 from drivers.panels.inputs import inputs_from
 from drivers.panels.settings import SettingError
 from drivers.types import PanelEvent
+from tests.fakes.panel_site import database, fake_clock, panel_table, site
 
 Told = tuple[str, str, str | None]
 
@@ -204,3 +211,57 @@ def test_a_wrong_entry_is_refused_with_the_entry_and_the_reason(entry: str, why:
         inputs_from({"inputs": entry}, range(1, 9))
     assert why in str(refused.value)
     assert entry.split(";")[-1].strip() in str(refused.value)
+
+
+DOOR = """
+[[zone]]
+panel = "contacts"
+number = "5"
+name = { ru = "Дверь стойки", en = "Rack door" }
+room = "7777"
+role = "rack-door"
+"""
+
+
+def test_a_rack_door_is_opened_once_however_often_the_service_starts_and_closes_while_it_was_away(
+    tmp_path: Path,
+) -> None:
+    config = site(tmp_path, panel_table(tmp_path / "x"), panel_table(tmp_path / "p", panel_id="contacts"), DOOR)
+    db, clock = database(config), fake_clock()
+
+    def service(samples: list[tuple[float, Level]]) -> None:
+        contacts = Contacts([Input(5, "intrusion.alarm", normally="closed")])
+        for at_s, level in samples:
+            events = contacts.take(at_s, {5: level})
+            with store.transaction(db):
+                alarms.record(db, config, "contacts", frame_of(b"same", events), clock)
+
+    service(every(0.1, 0, 3, "closed"))
+    service([*every(0.1, 0, 3, "closed"), *every(0.1, 3, 6, "open")])
+    service(every(0.1, 0, 3, "open"))
+    service(every(0.1, 0, 3, "closed"))
+    service(every(0.1, 0, 3, "closed"))
+    assert [row["kind"] for row in db.rows("select kind from journal order by seq")] == ["door.opened", "door.closed"]
+
+
+def test_an_alarm_that_ended_while_the_service_was_away_is_ended_when_it_starts(tmp_path: Path) -> None:
+    config = site(tmp_path, panel_table(tmp_path / "x"), panel_table(tmp_path / "p", panel_id="contacts"))
+    db, clock = database(config), fake_clock()
+    for level in ("closed", "open"):  # two starts of the service
+        contacts = Contacts([Input(1, "fire.alarm")])
+        for n in range(40):
+            with store.transaction(db):
+                alarms.record(db, config, "contacts", frame_of(b"", contacts.take(n / 10, {1: level})), clock)
+    rows = db.rows("select kind, count, restored_at from alarm")
+    assert [(row["kind"], row["count"], row["restored_at"] is not None) for row in rows] == [("fire.alarm", 1, True)]
+
+
+def test_every_class_of_a_contact_has_its_group_and_every_name_its_russian() -> None:
+    assert set(NAMES) - {"arm", "zone.open"} <= LISTED
+    others = (
+        "Input chattering", "Input line short", "Input line cut", "Module not heard", "Module refuses to be read",
+        "Input module", "Panel message", "State code that the profile does not know", "Disarmed",
+    )  # fmt: skip
+    names = {*NAMES.values(), *others}
+    russian = Words("ru", ZoneInfo("UTC"))
+    assert {name for name in names if russian.say(name) == name} == set()

@@ -15,10 +15,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from drivers.panels import modbus, profiles
+from drivers.panels.contacts import NAMES
 from drivers.panels.profiles import ClassName, ProfileError, Table
 
 MOST_REQUESTS = 512  # of one round; at two a second a state would be minutes old
 _CODE = re.compile(r"(\d{1,5}|0x[0-9a-fA-F]{1,4})(?:-(\d{1,5}|0x[0-9a-fA-F]{1,4}))?")
+
+_NAMES = {**NAMES, "disarm": "Disarmed", "reset": "Module reset"}
 
 Part = Literal["word", "high", "low", "both", "flags", "bit"]
 
@@ -51,7 +54,7 @@ class Meaning(Table):
 
     @property
     def name(self) -> str:
-        return self.text or (self.kind or "").replace(".", " ").capitalize()
+        return self.text or _NAMES.get(self.kind or "", "Panel message")
 
 
 class LineTable(Table):

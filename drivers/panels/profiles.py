@@ -23,7 +23,7 @@ LARGEST_BYTES = 256 * 1024  # a profile of 1000 rules has 100 kB; more is some o
 CLASSES = frozenset((
     "fire.alarm", "fire.prealarm", "fire.supervisory", "extinguishing", "gas.alarm", "panic", "panic.silent", "duress",
     "medical", "intrusion.alarm", "tamper", "comm.loss", "fault", "mains.loss", "battery.low", "flood.alarm",
-    "tech.alarm", "access", "bypass", "test", "arm", "disarm", "arm.fail", "reset", "info",
+    "tech.alarm", "access", "zone.open", "bypass", "test", "arm", "disarm", "arm.fail", "reset", "info",
 ))  # fmt: skip
 
 # A key or table header at the beginning of a line; what stands deeper (inline tables, arrays) has its key's line.
