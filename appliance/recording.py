@@ -43,6 +43,7 @@ KNOCK_S = 1.0  # while nothing answers at its address: a TCP connection is tried
 # minute (a camera that is just starting may refuse a good one) and then so rarely that no maker's lock-out counts it.
 REFUSED_PAUSES_S = (60.0, 600.0)
 LOOK_S = 1.0
+STALLED_WAIT_S = 1.0  # for a stalled ffmpeg to end by itself: its own time limit is due then, or never
 DISK_LOOK_S = 2.0
 OWED_EVERY_S = 30.0
 DISK_MARGIN_BYTES = 64_000_000  # above the reserve before recording begins again
@@ -131,10 +132,13 @@ class CameraLoop:
         file = Open(run.open_file(0))
         watch = _Watch(self, db, want, run, file)
         self._syncer.add(file)
+        end = None
         try:
-            return watch.until_over()
+            end = watch.until_over()
+            return end
         finally:
-            watch.take(run.stop())
+            stalled = end is not None and end.cause == "camera silent"
+            watch.take(run.stop(STALLED_WAIT_S) if stalled else run.stop())
             self._syncer.remove(file)
             leftovers.pick_up(db, self.config, self.clock, self.camera.id)
 

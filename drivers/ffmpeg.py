@@ -282,11 +282,15 @@ class Run:
         """Why it ended, from what it said; its exit status says nothing (0 after a dead camera)."""
         return trouble(self._source, self._said, "the camera ended the stream")
 
-    def stop(self) -> News:
-        """End it, gently first so that the open file keeps its last fragment; returns what was still to hear."""
+    def stop(self, patience_s: float = INT_WAIT_S) -> News:
+        """End it, gently first so that the open file keeps its last fragment; returns what was still to hear.
+
+        ffmpeg obeys SIGINT when its read returns: with the next packet, or by its own time limit. SIGTERM breaks the
+        read, and what it holds is lost.
+        """
         finished: list[Finished] = []
         progress: Progress | None = None
-        for number, wait_s in ((signal.SIGINT, INT_WAIT_S), (signal.SIGTERM, TERM_WAIT_S)):
+        for number, wait_s in ((signal.SIGINT, patience_s), (signal.SIGTERM, TERM_WAIT_S)):
             self.process.send_signal(number)
             until_s = time.monotonic() + wait_s
             while self._selector.get_map() and (left_s := until_s - time.monotonic()) > 0:

@@ -120,7 +120,8 @@ def test_a_killed_and_a_stopped_recorder_leave_gaps_with_their_causes_and_nothin
         covered = finish(db, config)
     for name in names:
         found = runs(adopted(db, name))
-        assert archive.number_of(Path(found[0][-1].path)) == left[name]
+        # The open file is taken in, unless it was so new that not even its first fragment was written.
+        assert archive.number_of(Path(found[0][-1].path)) in (left[name], left[name] - 1)
         for run in found:
             assert all(a.ends_at == b.starts_at for a, b in pairwise(run))
             assert lost_or_twice(config, run) == []

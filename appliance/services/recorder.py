@@ -123,12 +123,16 @@ def _note_absence(db: Database, config: Config, clock: Clock, wanted: Container[
     if before is None:
         return
     cause = "recorder restarted" if before["boot"] == clock.boot() else "box restarted"
-    began_at, now = datetime.fromisoformat(before["beat_at"]), clock.now()
+    beat_at, now = before["beat_at"], clock.now()
+    recorded = {row["camera"]: row["until"] for row in
+                db.rows("select camera, max(ends_at) as until from segment group by camera")}  # fmt: skip
     with store.transaction(db):
         for camera in config.cameras:
+            # It lived at least as long as it beat, and as long as it recorded.
+            began_at = min(datetime.fromisoformat(max(beat_at, recorded.get(camera.id, ""))), now)
             if coverage.open_outage(db, camera.id) != "recorder stopped":
                 coverage.end_outages(db, camera.id, began_at)
-                coverage.begin_outage(db, camera.id, min(began_at, now), cause)
+                coverage.begin_outage(db, camera.id, began_at, cause)
             if camera.id not in wanted:
                 coverage.end_outages(db, camera.id, now)
 
