@@ -75,6 +75,8 @@ def _unicode_words(pattern: str) -> str:
 
 
 def _pattern(text: str) -> str:
+    if missing := _DEFINED.search(text):
+        raise ValueError(f"uses {missing[0]}, and [define] has no {missing[1]}")
     if compiled(text).search("") is not None:
         raise ValueError("matches an empty line, so it would take every line; say what must be there")
     return text
@@ -138,7 +140,7 @@ class RuleBook(Table):
 
 
 def expanded(rule: Any, pieces: Mapping[str, str]) -> Any:
-    """The rule with its {{name}}s replaced. A name that is not defined stays, and RE2 refuses it with the rule."""
+    """The rule with its {{name}}s replaced. A name that is not defined stays, and is refused with the rule."""
     if not isinstance(rule, dict) or not isinstance(rule.get("regex"), str):
         return rule
     return {**rule, "regex": _DEFINED.sub(lambda found: pieces.get(found[1], found[0]), rule["regex"])}
