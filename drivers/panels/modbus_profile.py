@@ -157,9 +157,13 @@ class Plan:
     meanings: tuple[dict[int, Meaning], ...]  # of each table
 
 
-def load(path: str | Path) -> Plan:
-    """The plan of this profile. Raises ProfileError (permanent) with every fault, each with its line and key."""
+def load(path: str | Path, unit: int | None = None) -> Plan:
+    """The plan of this profile, for a gateway at `unit` where that is not the profile's address.
+
+    Raises ProfileError (permanent) with every fault, each with its line and key.
+    """
     profile = profiles.load(path, Profile)
+    profile = profile if unit is None else profile.model_copy(update={"unit": unit})
     asked = [list(_requests(number, rows, profile)) for number, rows in enumerate(profile.table)]
     faults = list(_faults(profile))
     if sum(map(len, asked)) > MOST_REQUESTS:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from drivers.panels import modbus, modbus_profile
 from drivers.panels.contacts import frame_of
 from drivers.panels.modbus_profile import Meaning, Place
-from drivers.panels.settings import SettingError, line_from, line_settings, refuse_unknown, seconds
+from drivers.panels.settings import SettingError, line_from, line_settings, refuse_unknown, seconds, whole_number
 from drivers.types import EventState, Frame, Line, PanelEvent, Setting
 
 LINE = Line(9600, 8, "N", 1)
@@ -23,6 +23,7 @@ MISSES = 3  # requests in a row without an answer, and what the unit said is unk
 SETTINGS: tuple[Setting, ...] = (
     *line_settings(LINE, SILENT_AFTER_S),
     Setting("profile", "", "File of the gateway's profile (TOML): its tables and what their codes mean. Needed."),
+    Setting("unit", "", "The gateway's Modbus address, where it is not the profile's."),
 )
 
 # Classes of which several may stand at one point, told apart by their code (docs/panels.md, Alarms).
@@ -114,7 +115,8 @@ class ModbusTable:
         path = settings.get("profile", "")
         if not path:
             raise SettingError("The driver modbus-table needs the setting profile: the file of the gateway's tables.")
-        self._plan = plan = modbus_profile.load(path)
+        unit = whole_number(settings, "unit", 1, 1, 247) if settings.get("unit", "").strip() else None
+        self._plan = plan = modbus_profile.load(path, unit)
         said = plan.profile.line
         self.line = line_from(settings, Line(said.baud, said.bits, said.parity, said.stop))
         self.silent_after_s: float | None = seconds(settings, "silent_after_s", SILENT_AFTER_S)
