@@ -43,6 +43,7 @@ class Line:
     concluded_by: str | None
     over_at: str | None
     entry: int | None
+    silent: bool = False  # a silent call for help
 
 
 def lines(db: Database, config: Config, since: datetime, until: datetime, *, silent: bool = True) -> tuple[Line, ...]:
@@ -58,6 +59,15 @@ def lines(db: Database, config: Config, since: datetime, until: datetime, *, sil
     shown = [row for row in alarms if silent or not (loud and row["kind"] in SILENT and _open(row))]
     found = [_alarm_line(db, config, row) for row in shown] + [_test_line(db, config, row) for row in tests]
     return tuple(sorted(found, key=lambda line: line.at))
+
+
+def one(db: Database, config: Config, alarm_id: int) -> Line:
+    """One alarm's line; ApplianceError when there is no such alarm."""
+    row = db.row("select a.*, e.text, p.name as by_name from alarm a left join event e on e.id = a.event"
+                 " left join person p on p.login = a.acknowledged_by where a.id = ?", (alarm_id,))  # fmt: skip
+    if row is None:
+        raise ApplianceError(N_("There is no alarm {alarm}."), alarm=alarm_id)
+    return _alarm_line(db, config, row)
 
 
 def _open(row: dict[str, Any]) -> bool:
@@ -80,7 +90,7 @@ def _alarm_line(db: Database, config: Config, row: dict[str, Any]) -> Line:
     if row["count"] > 1:
         result.insert(1, message(N_("times said: {times}"), times=row["count"]))
     return Line(row["id"], row["raised_at"], tuple(dict.fromkeys(people)), tuple(result), where, conclusion,
-                concluded_by, row["restored_at"], row["entry"])  # fmt: skip
+                concluded_by, row["restored_at"], row["entry"], row["kind"] in SILENT)  # fmt: skip
 
 
 def _answers(db: Database, entry: int | None) -> Iterable[journal.Entry]:

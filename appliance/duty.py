@@ -98,7 +98,8 @@ def _said(now: Shift, takes: Person, remarks: str, at: datetime) -> dict[str, An
                   for w in desk.windows[:KEPT_ROWS]],
         "unheard": [link.name.as_json() for link in now.unheard], "panels": len(desk.links),
         "armed": sum(a.armed for a in desk.arming), "disarmed": sum(not a.armed for a in desk.arming),
-        "unexplained": [{"what": line.result[0].as_json(), "zone": line.place.as_json(), "at": line.at}
+        "unexplained": [{"what": line.result[0].as_json(), "zone": line.place.as_json(), "at": line.at,
+                         "silent": line.silent}
                         for line in now.lines if line.alarm is not None and line.conclusion is None][:KEPT_ROWS],
     }  # fmt: skip
 
@@ -106,7 +107,7 @@ def _said(now: Shift, takes: Person, remarks: str, at: datetime) -> dict[str, An
 def _row(alarm: BoardAlarm) -> Mapping[str, Any]:
     return {
         "what": alarm.what.as_json(), "zone": alarm.place.as_json(), "state": alarm.state, "raised_at": alarm.raised_at,
-        "by": alarm.acknowledged_by, "aside": alarm.aside.how if alarm.aside else None,
+        "by": alarm.acknowledged_by, "silent": alarm.silent, "aside": alarm.aside.how if alarm.aside else None,
     }  # fmt: skip
 
 

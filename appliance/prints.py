@@ -86,13 +86,13 @@ def alarm_log_csv(config: Config, found: Sequence[alarm_log.Line]) -> bytes:
     return _csv(words, [[words.say(name) for name in alarm_log.COLUMNS], *alarm_log.cells(words, found)])
 
 
-def duty_pdf(config: Config, entry: Entry, printed_at: Any) -> bytes:
+def duty_pdf(config: Config, entry: Entry, printed_at: Any, *, silent: bool = True) -> bytes:
     """The report of one hand-over, with a place for both signatures on paper too."""
     _fonts()
     words = Words(config.site.language, config.site.zone)
     title = config.profile.titles.duty.in_(words.language)
     story: list[Flowable] = [_p(title, TITLE), _p(_site(config, words), BODY)]
-    for heading, lines in duty_sections(words, entry):
+    for heading, lines in duty_sections(words, entry, silent=silent):
         story.append(_p(heading, SECTION))
         story += [_p(line, BODY) for line in lines]
     signed = words.say(N_("signed by password, {moment}"), moment=words.moment(entry.at))
@@ -105,17 +105,17 @@ def duty_pdf(config: Config, entry: Entry, printed_at: Any) -> bytes:
     return _pdf(story, words, title, _foot(config, words, printed_at))
 
 
-def duty_csv(config: Config, entry: Entry) -> bytes:
+def duty_csv(config: Config, entry: Entry, *, silent: bool = True) -> bytes:
     """The same, one line a fact."""
     words = Words(config.site.language, config.site.zone)
     rows = [[words.say(N_("Part")), words.say(N_("What it says"))]]
-    rows += [[heading, line] for heading, lines in duty_sections(words, entry) for line in lines]
+    rows += [[heading, line] for heading, lines in duty_sections(words, entry, silent=silent) for line in lines]
     rows += [[words.say(N_("Handed over")), entry.actor.name], [words.say(N_("Took over")), str(entry.data["taking"])]]
     return _csv(words, rows)
 
 
-def duty_sections(words: Words, entry: Entry) -> list[tuple[str, list[str]]]:
-    """The report's parts: heading and lines. The page shows the same."""
+def duty_sections(words: Words, entry: Entry, *, silent: bool = True) -> list[tuple[str, list[str]]]:
+    """The report's parts: heading and lines. The page shows the same. Without `silent`, silent calls are left out."""
     said = entry.data
 
     def name(value: Mapping[str, Any]) -> str:
@@ -130,13 +130,15 @@ def duty_sections(words: Words, entry: Entry) -> list[tuple[str, list[str]]]:
     )
     alarms = [words.say(N_("{day} {raised_at} {what}, {zone}: {state}"), day=words.day(words.local(a["raised_at"])),
                         raised_at=a["raised_at"], what=name(a["what"]), zone=name(a["zone"]),
-                        state=words.say(duty.STATES[a["aside"] or a["state"]])) for a in said["alarms"]]  # fmt: skip
+                        state=words.say(duty.STATES[a["aside"] or a["state"]]))
+              for a in said["alarms"] if silent or not a["silent"]]  # fmt: skip
     asides = [words.say(N_("{what}, {zone}: {how} until {until}. {reason}. {by}"), what=name(a["what"]),
                         zone=name(a["zone"]), how=words.say(duty.STATES[a["how"]]), until=_until(words, a["until_at"]),
                         reason=a["reason"], by=a["by"]) for a in said["asides"]]  # fmt: skip
     tests = [words.say(N_("{zone} until {until}. {reason}. {by}"), zone=name(t["zone"]), reason=t["reason"], by=t["by"],
                        until=_until(words, t["until_at"])) for t in said["tests"]]  # fmt: skip
-    owed = [f"{words.time(u['at'])} {name(u['what'])}, {name(u['zone'])}" for u in said["unexplained"]]
+    owed = [f"{words.time(u['at'])} {name(u['what'])}, {name(u['zone'])}" for u in said["unexplained"]
+            if silent or not u["silent"]]
     return [
         (words.say(N_("Shift")), [_span(words, said["from_at"], said["to_at"]), totals]),
         (words.say(N_("What stands")), some(alarms)),

@@ -25,7 +25,8 @@ PAGES = {
     Role.TECHNICIAN: ["/", "/checklist", "/checklist/camera.clock/hq", "/cameras", "/cameras/corridor-2", "/journal",
                       "/journal/8", "/journal/waiting", "/archive", "/archive/corridor-2", "/more", "/help", "/system"],
     Role.HEAD: ["/", "/journal/waiting", "/journal/8", "/people"],
-    Role.SECURITY: ["/", "/alarms", "/wall/alarms", "/export", "/journal"],
+    Role.SECURITY: ["/", "/alarms", "/wall/alarms", "/export", "/journal", "/alarms/log", "/alarms/test",
+                    "/alarms/2", "/alarms/2/conclusion", "/duty"],
     Role.EXPORTER: ["/", "/export", "/export/ask", "/archive"],
     Role.ADMIN: ["/", "/people/add", "/people/orlov/disable", "/system", "/wall/cameras"],
 }  # fmt: skip

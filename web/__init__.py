@@ -22,11 +22,15 @@ from appliance.config import Config
 from appliance.model import Message
 from web import (
     accounts,
+    alarm_acts,
+    alarm_log,
     alarms,
     archive,
+    before,
     cameras,
     checks,
     context,
+    duty,
     exams,
     export,
     failures,
@@ -35,6 +39,7 @@ from web import (
     icons,
     journal,
     live,
+    plans,
     rights,
 )
 from web.live import Feed
@@ -120,7 +125,7 @@ def _sign_in_with(app: Flask) -> None:
 
 
 def _register(app: Flask) -> None:
-    for subject in (accounts, alarms, archive, cameras, checks, exams, export, health, journal, live):
+    for subject in (accounts, alarm_acts, alarm_log, alarms, archive, before, duty, cameras, checks, exams, export, health, journal, live, plans):
         app.register_blueprint(subject.views)
     rights.needs(rights.OPEN)(app.view_functions["static"])
 

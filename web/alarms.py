@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from appliance import alarms
+from appliance import alarms, plans
 from appliance.alarm_board import Board, BoardAlarm
 from appliance.model import N_, ApplianceError, Message, Role, message
-from web import context
+from web import alarm_acts, context
 from web.health import late_services
 from web.rights import needs
 
@@ -30,6 +30,12 @@ DRAWINGS = {
     "test": "flask-conical",
     "info": "info",
 }
+
+# Group -> rhythm: those of the Bolid S2000M, which guards here already know. What is disabled or in test makes none.
+RHYTHMS = {
+    "fire": "fire", "panic": "intrusion", "intrusion": "intrusion", "attention": "attention", "tamper": "fault",
+    "nolink": "fault", "fault": "fault",
+}  # fmt: skip
 
 # What a guard says most; the press carries the sentence itself, so the journal keeps what was read.
 DOINGS = (N_("Going there"), N_("Called 101"), N_("I see smoke"), N_("False alarm"))
@@ -53,6 +59,7 @@ class Seen:
     alarms: tuple[BoardAlarm, ...]
     board: Board
     deaf: bool
+    quiet: tuple[BoardAlarm, ...] = ()  # shelved, out of service or in test
 
     @property
     def heard(self) -> int:
@@ -60,7 +67,37 @@ class Seen:
 
     @property
     def unacknowledged(self) -> list[BoardAlarm]:
-        return [alarm for alarm in self.alarms if alarm.state != "acknowledged"]
+        """What still stands before what is over: a fire that has passed hides no intrusion that goes on."""
+        left = [alarm for alarm in self.alarms if alarm.state != "acknowledged"]
+        return sorted(left, key=lambda alarm: alarm.state == "cleared")
+
+    @property
+    def first_up(self) -> BoardAlarm | None:
+        """What began the burst, while it is on the board and this person may see it."""
+        return next((alarm for alarm in self.alarms if alarm.first), None)
+
+    @property
+    def heard_panels(self) -> set[str]:
+        return set() if self.deaf else {link.panel for link in self.board.links if link.state in ("heard", "passive")}
+
+    @property
+    def standing(self) -> int:
+        return sum(alarm.standing for alarm in self.alarms)
+
+    @property
+    def chattering(self) -> int:
+        return sum(alarm.chattering > 0 for alarm in self.alarms)
+
+    @property
+    def calls(self) -> list[BoardAlarm]:
+        """What sounds: active, in nobody's hand, and no silent call for help."""
+        return [alarm for alarm in self.alarms if alarm.state == "unacknowledged" and not alarm.silent]
+
+    @property
+    def sound(self) -> str:
+        """The rhythm of the worst class; sound.js has one for each. Empty: silence."""
+        rhythms = [RHYTHMS[alarm.group.name] for alarm in self.calls if alarm.group.name in RHYTHMS]
+        return rhythms[0] if rhythms else ""
 
     @property
     def calm(self) -> bool:
@@ -74,7 +111,8 @@ def seen(*, wall: bool = False) -> Seen:
     board = alarms.board(db, config, context.now())
     trusted = context.person().role is Role.SECURITY and not wall
     shown = tuple(alarm for alarm in board.alarms if trusted or not alarm.silent)
-    return Seen(shown, board, bool(config.panels) and "watch" in late_services(db))
+    quiet = tuple(alarm for alarm in board.quiet if trusted or not alarm.silent)
+    return Seen(shown, board, bool(config.panels) and "watch" in late_services(db), quiet)
 
 
 def strip() -> Strip:
@@ -93,6 +131,8 @@ def strip() -> Strip:
             what=worst.what,
             place=worst.place,
         )
+        if worst.state == "cleared":
+            return Strip("standing", DRAWINGS[worst.group.name], told, links)
         urgent = told if worst.group.name in ("fire", "panic", "intrusion", "nolink") else ""
         return Strip(worst.group.name, DRAWINGS[worst.group.name], told, links, urgent)
     if found.alarms:
@@ -113,7 +153,10 @@ def board() -> ResponseReturnValue:
     found = seen()
     first = found.unacknowledged[0] if found.unacknowledged else None
     rest = [alarm for alarm in found.alarms if alarm is not first]
-    return context.page("alarms.html", seen=found, first=first, rest=rest, more=0, drawings=DRAWINGS)
+    return context.page(
+        "alarms.html", seen=found, first=first, rest=rest, more=0, drawings=DRAWINGS,
+        limits=context.config().profile.alarms,
+    )  # fmt: skip
 
 
 @views.get("/wall/alarms")
@@ -130,6 +173,7 @@ def wall() -> ResponseReturnValue:
         rest=rest[:WALL_ROWS],
         more=more,
         drawings=DRAWINGS,
+        limits=context.config().profile.alarms,
         wall=True,
         theme="dark",
     )
@@ -144,13 +188,17 @@ def alarm(alarm_id: int) -> ResponseReturnValue:
 def _alarm_page(
     alarm_id: int, refusal: Message | None = None, comment: str = "", status: int = 200
 ) -> ResponseReturnValue:
-    shown = next((alarm for alarm in seen().alarms if alarm.id == alarm_id), None)
+    found = seen()
+    shown = next((alarm for alarm in (*found.alarms, *found.quiet) if alarm.id == alarm_id), None)
     if shown is None:
         raise ApplianceError(N_("This alarm is over and acknowledged. It is in the journal."))
-    near = [camera for camera in context.config().cameras if shown.room and camera.room == shown.room]
+    db, config = context.database(), context.config()
+    near = plans.near(db, config, plans.zones_of(db, config, [alarm_id]).get(alarm_id))
     return context.page(
-        "alarm.html", alarm=shown, refusal=refusal, comment=comment, doings=DOINGS, drawings=DRAWINGS, near=near
-    ), status
+        "alarm.html", alarm=shown, refusal=refusal, comment=comment, doings=DOINGS, drawings=DRAWINGS, near=near,
+        reasons=alarm_acts.REASONS, limits=context.config().profile.alarms,
+        shelves=alarm_acts.lengths(context.config().profile.alarms.shelve_longest_min),
+    ), status  # fmt: skip
 
 
 @views.post("/alarms/<int:alarm_id>/acknowledge")

@@ -36,7 +36,12 @@ TOPICS: Mapping[str, str] = {
     "journal": "select max(seq) from journal",
     "alarms": "select (select group_concat(id || ':' || version || ':' || count || coalesce(restored_at, ''))"
     " from (select * from alarm order by id desc limit 50)) || '|' ||"
-    " (select coalesce(group_concat(panel || state || since_at), '') from panel_link)",
+    " (select coalesce(group_concat(panel || state || since_at), '') from panel_link) || '|' ||"
+    " (select count(*) || ':' || count(ended_at) from aside) || '|' ||"
+    " (select count(*) || ':' || count(ended_at) from maintenance) || '|' ||"
+    " (select coalesce(group_concat(state || since_at || coalesce(failed_at, '')), '') from arming)",
+    "plans": "select (select group_concat(id || title || level || sha256) from plan) || '|' ||"
+    " (select count(*) || coalesce(group_concat(sort || subject || floor || x || y), '') from place)",
     "cameras": "select group_concat(camera || state || since_at || coalesce(cause, '')) from camera_state",
     "recordings": "select (select max(id) from segment) || ':' || (select count(*) from gap)",
     "orders": "select group_concat(id || state || progress)"

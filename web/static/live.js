@@ -53,7 +53,17 @@
       const before = old.dataset.say || "";
       Idiomorph.morph(old, part, { morphStyle: "outerHTML", ignoreActiveValue: true, callbacks: { beforeNodeMorphed, beforeAttributeUpdated } });
       if (part.dataset.say && part.dataset.say !== before) say("alarm-said", part.dataset.say);
+      if (part.id === "worst" && part.dataset.first && part.dataset.first !== first) flash(part.dataset.first);
     }
+  }
+  // A new worst alarm pulses anew: at most once a second, for five seconds (site.css).
+  let first = (document.getElementById("worst") || { dataset: {} }).dataset.first || "";
+  function flash(id) {
+    const worst = document.getElementById("worst");
+    first = id;
+    worst.classList.add("no-pulse");
+    void worst.offsetWidth; // the browser has to see it without, or it would not begin again
+    worst.classList.remove("no-pulse");
   }
   function beforeNodeMorphed(old) { return !(old instanceof Element && (old.hasAttribute("data-keep") || old.dataset.pressed)); }
   function beforeAttributeUpdated(name, element) { return !(name === "open" && element.tagName === "DETAILS"); }
