@@ -16,7 +16,7 @@ from dataclasses import replace
 from drivers.panels import satel_log
 from drivers.panels.satel_frame import Decoder, Piece, encode
 from drivers.panels.satel_log import NEWEST, Record
-from drivers.panels.satel_states import ALARM, ARMED, FIRE, MASKS, VIOLATED, ZONE_ALARM, bcd, bits, state
+from drivers.panels.satel_states import ALARM, ARMED, FIRE, MASKS, TAMPER, VIOLATED, ZONE_ALARM, bcd, bits, state
 from drivers.panels.settings import line_from, line_settings, one_of, refuse_unknown, seconds
 from drivers.types import Frame, Line, PanelEvent, Point, Setting
 
@@ -25,8 +25,10 @@ SILENT_AFTER_S = 30.0
 CHANGED, CLOCK, LOG, NAME, RESULT = 0x7F, 0x1A, 0x8C, 0xEE, 0xEF
 CHANGED_EVERY_S, LOG_EVERY_S, REFRESH_EVERY_S = 0.5, 1.0, 30.0
 REPLY_S = 2.0  # it may take 5 s; an answer that comes later is read all the same
+DEAF_TRIES, DEAF_EVERY_S = 3, 10.0  # a panel that does not say what changed is asked so more rarely
 BUSY_S = 0.5
-MOST_TRIES = 3  # a command the panel leaves without an answer so often is done without
+WALK_TRIES = 8  # a record of the log that does not come after so many is left out, and said to be lost
+MOST_TRIES = 5  # a question that is not vital and has no answer after so many waits for the next refresh
 SHORT_WALK = 50  # records that are read before the masks, which then need not tell what the log has told
 MOST_WALK = 1000  # records; 50 s at the panel's pace. Behind that they count as lost
 NAMED_ZONES, NAMED_PARTITIONS = 128, 32
@@ -42,8 +44,9 @@ SETTINGS: tuple[Setting, ...] = (
 
 
 _ALARMS = ("fire", "extinguishing", "gas", "panic", "duress", "medical", "intrusion")
-_BY_LOG = {ZONE_ALARM: _ALARMS, 0x01: ("tamper",), 0x06: ("bypass",), ALARM: _ALARMS, FIRE: ("fire", "extinguishing")}
+_BY_LOG = {ZONE_ALARM: _ALARMS, TAMPER: ("tamper",), 0x06: ("bypass",), ALARM: _ALARMS, FIRE: ("fire", "extinguishing")}
 
+VITAL = (FIRE, ALARM, ZONE_ALARM, TAMPER)
 _WIDE = frozenset(encode(c, b"\x00") for c in (CHANGED, *(c for c, mask in MASKS.items() if mask.of == "zone")))
 _PLAIN = _WIDE | {encode(c) for c in (CHANGED, CLOCK, ARMED, *MASKS)}
 
@@ -71,6 +74,7 @@ class Satel:
         self._cursor: bytes | None = None  # index of the newest record told
         self._wanted_names = [bytes([1, n]) for n in range(1, NAMED_ZONES + 1)]
         self._wanted_names += [bytes([0, n]) for n in range(1, NAMED_PARTITIONS + 1)]
+        self._tries: dict[int, int] = {}  # command -> questions in a row without an answer; outlives a lost link
         self._begin()
 
     def _begin(self) -> None:
@@ -79,11 +83,12 @@ class Satel:
         self._asked: tuple[int, bytes, float] | None = None  # the one question that is out: command, data, when
         self._complete = False
         self._bits: dict[int, frozenset[int]] = {}
-        self._needed: list[int] = [LOG, CLOCK, *self._read]
+        self._needed: list[int] = [LOG, CLOCK, *self._read]  # to be asked now
+        self._unread = set(self._needed)  # has not been read since the beginning
         self._walk: list[Record] = []
         self._walk_misses = 0
-        self._done_without: set[int] = set()
-        self._tries: dict[int, int] = {}
+        self._mask_since_log = True
+        self._refused: set[int] = set()
         self._missed: int | None = None  # the question just given up: another one goes first
         self._mono_s = 0.0
         self._changed_at_s = self._log_at_s = self._refresh_at_s = self._quiet_until_s = float("-inf")
@@ -145,21 +150,24 @@ class Satel:
         if mono_s - self._refresh_at_s >= REFRESH_EVERY_S:
             self._refresh_at_s = mono_s
             self._need(CLOCK, *self._read)
-        asking = [question for question in self._questions(mono_s) if question[0] not in self._done_without]
+        asking = [question for question in self._questions(mono_s) if question[0] not in self._refused]
         chosen = next((question for question in asking if question[0] != self._missed), asking[0] if asking else None)
         self._missed = None
         if chosen is not None and chosen[0] == CHANGED:
             self._changed_at_s = mono_s
         elif chosen == (LOG, NEWEST):
-            self._log_at_s = mono_s
+            self._log_at_s, self._mask_since_log = mono_s, False
+        elif chosen is not None and chosen[0] != LOG:
+            self._mask_since_log = True
         return chosen
 
     def _questions(self, mono_s: float) -> Iterator[tuple[int, bytes]]:
-        if mono_s - self._changed_at_s >= CHANGED_EVERY_S:
+        deaf = self._tries.get(CHANGED, 0) >= DEAF_TRIES
+        if mono_s - self._changed_at_s >= (DEAF_EVERY_S if deaf else CHANGED_EVERY_S):
             yield CHANGED, self._more
         if self._walk and (len(self._walk) < SHORT_WALK or not self._needed):
             yield LOG, self._walk[-1].index
-        elif not self._walk and (LOG in self._needed or mono_s - self._log_at_s >= LOG_EVERY_S):
+        elif not self._walk and (LOG in self._needed or self._log_is_due(mono_s)):
             yield LOG, NEWEST
         for command in self._needed:
             if command != LOG:
@@ -168,22 +176,27 @@ class Satel:
         if self._names and self._complete and self._wanted_names:
             yield NAME, self._wanted_names[0]
 
+    def _log_is_due(self, mono_s: float) -> bool:
+        """On a bad line everything takes long, and the log must not push the masks aside."""
+        return mono_s - self._log_at_s >= LOG_EVERY_S and (self._mask_since_log or not self._needed)
+
     def _need(self, *commands: int) -> None:
-        self._needed += [c for c in commands if c not in self._needed and c not in self._done_without]
+        self._needed += [c for c in commands if c not in self._needed and c not in self._refused]
 
     def _unanswered(self, command: int) -> None:
-        """Nothing came in time: the others first. One that never answers while others do is done without."""
+        """Nothing came in time: the others first. Without fire, alarm and tamper the state is not known, ever."""
         self._missed = command
         self._tries[command] = self._tries.get(command, 0) + 1
         if command == NAME:
             self._wanted_names = self._wanted_names[1:]
         elif command == LOG and self._walk:
             self._walk_misses += 1
-        elif self._tries[command] >= MOST_TRIES and any(n == 0 for n in self._tries.values()):
-            self._done_without.add(command)
         if command in self._needed:
             self._needed.remove(command)
-            self._need(command)
+            if command in VITAL or (command != LOG and self._tries[command] < MOST_TRIES):
+                self._needed.append(command)
+        if command not in VITAL and self._tries[command] >= MOST_TRIES:
+            self._unread.discard(command)
 
     # -- what was said
 
@@ -203,15 +216,19 @@ class Satel:
             self._asked = None
         self._tries[command] = 0
         events = self._read_answer(piece)
+        self._answered(command)
+        return self._finish(piece, events)
+
+    def _answered(self, command: int) -> None:
+        self._unread.discard(command)
         if command in self._needed:
             self._needed.remove(command)
-        return self._finish(piece, events)
 
     def _finish(self, piece: Piece, events: list[PanelEvent]) -> list[Frame]:
         """Each record of the log is a frame of its own: what is kept of a walk that is cut short has no holes."""
-        if self._walk and self._walk_misses >= MOST_TRIES:
+        if self._walk and self._walk_misses >= WALK_TRIES:
             events = self._publish(lost=True) + events
-        if not self._complete and not self._needed and (not self._walk or len(self._walk) >= SHORT_WALK):
+        if not self._complete and not self._unread and (not self._walk or len(self._walk) >= SHORT_WALK):
             self._complete = True
             events += self._over(piece.raw)
         frames = [Frame(event.raw or piece.raw, (event,), news=True) for event in events if _of_log(event)]
@@ -239,9 +256,8 @@ class Satel:
         elif command == LOG and self._walk:
             events = self._publish(lost=True)
         else:
-            self._done_without.add(command)
-        if command in self._needed:
-            self._needed.remove(command)
+            self._refused.add(command)
+        self._answered(command)
         return self._finish(piece, events)
 
     def _read_answer(self, piece: Piece) -> list[PanelEvent]:
@@ -304,7 +320,7 @@ class Satel:
     def _is_over(self, point: Point) -> bool:
         """Whether no mask has anything of this alarm or tamper left. Anything else only the log can end."""
         kind, partition, zone = point
-        masks = {"fire": (ZONE_ALARM, FIRE), "intrusion": (ZONE_ALARM, ALARM), "tamper": (0x01,)}.get(
+        masks = {"fire": (ZONE_ALARM, FIRE), "intrusion": (ZONE_ALARM, ALARM), "tamper": (TAMPER,)}.get(
             kind.split(".")[0]
         )
         if masks is None or zone is None or any(command not in self._bits for command in masks):

@@ -16,14 +16,14 @@ class Mask:
     of: str
 
 
-FIRE, ALARM, ZONE_ALARM, VIOLATED, ARMED = 0x14, 0x13, 0x02, 0x00, 0x0A
+FIRE, ALARM, ZONE_ALARM, TAMPER, VIOLATED, ARMED = 0x14, 0x13, 0x02, 0x01, 0x00, 0x0A
 
 # In the order they are read: what a lower one would tell again may be known by then.
 MASKS = {
     FIRE: Mask("fire.alarm", "Fire alarm", "partition"),
     ALARM: Mask("intrusion.alarm", "Intrusion alarm", "partition"),
     ZONE_ALARM: Mask("intrusion.alarm", "Zone in alarm", "zone"),
-    0x01: Mask("tamper", "Detector tamper", "zone"),
+    TAMPER: Mask("tamper", "Detector tamper", "zone"),
     0x06: Mask("bypass", "Zone disabled", "zone"),
     0x08: Mask("fault", "Zone violated for too long", "zone"),
     VIOLATED: Mask("zone.open", "Zone violated", "zone"),

@@ -7,9 +7,10 @@ failing conversation can be had again. No test needs a port here; tests/test_wat
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-from drivers.types import Codec, PanelEvent
+from drivers.types import Codec, Frame, PanelEvent
 
 ACK = b"\x06"
 TRIES = 60  # a real receiver goes on for ever
@@ -109,14 +110,103 @@ class WrongBaud(Clean):
 
     tries = 0
 
+    def bad(self) -> bool:
+        return self.tries % 3 != 0
+
     def to_us(self, data: bytes) -> Iterator[bytes]:
         self.tries += 1
-        if self.tries % 3:
+        if self.bad():
             data = bytes(self.random.choice((0x00, 0x80, 0xC0, 0xE0, 0xF0, 0xF8, 0xFE, byte ^ 0xAA)) for byte in data)
         yield data
 
 
+class OftenWrongBaud(WrongBaud):
+    """As often, and not in step with a round of questions."""
+
+    def bad(self) -> bool:
+        return self.random.random() < 2 / 3
+
+
+class Late(Clean):
+    """Of an answer to a question: it comes too late, glued to the one after it."""
+
+    held = b""
+
+    def to_us(self, data: bytes) -> Iterator[bytes]:
+        if not self.held and self.random.random() < 0.3:
+            self.held = data
+            return
+        yield self.held + data
+        self.held = b""
+
+
+class PulledOften(Clean):
+    """The line is pulled out in the middle of an answer and put back, five times with time between them."""
+
+    answers = 0
+
+    def to_us(self, data: bytes) -> Iterator[bytes]:
+        self.answers += 1
+        if self.answers in (3, 40, 41, 90, 300):
+            yield data[: self.random.randrange(1, len(data))]
+            raise Pulled
+        yield data
+
+
 WIRES = (Clean, OneByteAtATime, Glued, Noisy, Lossy, HalfThenSilence, Unplugged, WrongBaud)
+ASKED = (Clean, OneByteAtATime, Late, Noisy, Lossy, HalfThenSilence, PulledOften, OftenWrongBaud)  # that are asked
+ALARMS = ("fire", "extinguishing", "gas", "panic", "duress", "medical", "intrusion", "tamper", "flood", "tech")
+
+
+class Conversation:
+    """A codec that asks, a panel that answers, a wire between them, and a clock of their own.
+
+    `told` is what the books would make of it: a thing that is active is not told again, nor one that is over.
+    """
+
+    def __init__(self, codec: Codec, peer: Any, wire: Clean) -> None:
+        self.codec, self.peer, self.wire = codec, peer, wire
+        self.told: list[tuple[str, str, str | None]] = []
+        self.alive = False
+        self.sent: set[bytes] = set()
+        self._mono_s = 1000.0
+        self._active: set[tuple[str, tuple[str, str | None]]] = set()
+
+    def run(self, seconds: float) -> None:
+        self.run_until(lambda: False, longest_s=seconds)
+
+    def run_until(self, done: Callable[[], bool], longest_s: float) -> None:
+        ends_mono_s = self._mono_s + longest_s
+        while self._mono_s < ends_mono_s and not done():
+            self._mono_s += 0.02
+            self._send(self.codec.tick(self._mono_s))
+
+    def _send(self, data: bytes) -> None:
+        if not data:
+            return
+        assert self.codec.may_send(data), f"{data!r} is not in the allow-list of {self.codec.kind}"
+        self.sent.add(data)
+        answer = self.peer.answer(self.wire.to_panel(data))
+        try:
+            for piece in self.wire.to_us(answer) if answer else ():
+                self._mono_s += 0.001
+                for made in self.codec.feed(piece):
+                    self._keep(made)
+        except Pulled:
+            self.codec.reset()
+
+    def _keep(self, made: Frame) -> None:
+        self.alive = self.alive or made.alive
+        for event in made.events:
+            place = ("zone", event.zone) if event.zone else ("partition", event.partition)
+            kinds = {event.kind}
+            if "any-class" in event.flags:  # all is quiet there but what still is not
+                kinds = {kind for kind, at in self._active if at == place and f"still:{kind}" not in event.flags}
+            for kind in sorted(kinds):
+                if kind.split(".")[0] in ALARMS and (event.state == "active") != ((kind, place) in self._active):
+                    self._active.symmetric_difference_update({(kind, place)})
+                    self.told.append((kind, event.state, place[1]))
+        self._send(made.reply)
 
 
 def converse(codec: Codec, wire: Clean, frames: Sequence[bytes]) -> list[PanelEvent]:
