@@ -193,7 +193,9 @@ class Satel:
             self._walk_misses += 1
         if command in self._needed:
             self._needed.remove(command)
-            if command in VITAL or (command != LOG and self._tries[command] < MOST_TRIES):
+            if command in VITAL:
+                self._needed.insert(2, command)
+            elif command != LOG and self._tries[command] < MOST_TRIES:
                 self._needed.append(command)
         if command not in VITAL and self._tries[command] >= MOST_TRIES:
             self._unread.discard(command)

@@ -127,6 +127,13 @@ class OftenWrongBaud(WrongBaud):
         return self.random.random() < 2 / 3
 
 
+class OftenHalf(Clean):
+    """Of every other answer only a part comes, and then nothing until something is asked again."""
+
+    def to_us(self, data: bytes) -> Iterator[bytes]:
+        yield data[: self.random.randrange(1, len(data))] if self.random.random() < 0.5 else data
+
+
 class Late(Clean):
     """Of an answer to a question: it comes too late, glued to the one after it."""
 
@@ -154,7 +161,7 @@ class PulledOften(Clean):
 
 
 WIRES = (Clean, OneByteAtATime, Glued, Noisy, Lossy, HalfThenSilence, Unplugged, WrongBaud)
-ASKED = (Clean, OneByteAtATime, Late, Noisy, Lossy, HalfThenSilence, PulledOften, OftenWrongBaud)  # that are asked
+ASKED = (Clean, OneByteAtATime, Late, Noisy, Lossy, OftenHalf, PulledOften, OftenWrongBaud)  # that are asked
 ALARMS = ("fire", "extinguishing", "gas", "panic", "duress", "medical", "intrusion", "tamper", "flood", "tech")
 
 
