@@ -165,6 +165,8 @@ def _record_one(
     said = _Said(panel, event, int(cursor.lastrowid or 0), _key(event, event.kind), zone, exam, test)
     if "events-lost" in event.flags:
         return _lost(db, config, said, clock)
+    if event.kind == "value":
+        return Recorded(said.row)
     if event.state == "info" or "history" in event.flags or event.kind in arming.KINDS:
         return _note(db, said, clock)
     if event.kind == "zone.open" and (zone is None or zone.role not in DOORS):

@@ -337,7 +337,7 @@ class Bolid:
         if abs(value - self._told.get(zone, float("inf"))) < self._step:
             return []
         self._told[zone] = value
-        return [PanelEvent("info", "info", zone=str(zone), partition=self._partition.get(zone), value=value,
+        return [PanelEvent("value", "info", zone=str(zone), partition=self._partition.get(zone), value=value,
                            text="Measured value", raw=answer.raw, flags=STATUS)]  # fmt: skip
 
     def _take_partitions(self, answer: Answer) -> None:

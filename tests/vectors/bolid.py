@@ -60,11 +60,11 @@ VECTORS = [
     Vector("B2", _settings(zones="8"), {
         **POWER_TABLE, wire("02 06 B4 65 00 07 FF D4"): wire("02 06 B4 65 00 07 FF D4"),
         made("02 03 B4 F8 00 01"): wire("02 03 02 1B 30 F6 A0"),
-    }, [{"kind": "info", "zone": "7", "value": 27.1875, "text": "Measured value"}]),
+    }, [{"kind": "value", "zone": "7", "value": 27.1875, "text": "Measured value"}]),
     Vector("B3", _settings(zones="8"), {
         **POWER_TABLE, wire("02 06 B4 65 00 08 BF D0"): wire("02 06 B4 65 00 08 BF D0"),
         made("02 03 B4 F8 00 01"): wire("02 03 02 00 70 FD A0"),
-    }, [{"kind": "info", "zone": "8", "value": 0.4375, "text": "Measured value"}]),
+    }, [{"kind": "value", "zone": "8", "value": 0.4375, "text": "Measured value"}]),
     Vector("B5", {**QUICK, "unit": "1"}, {wire("01 03 B4 48 00 02 63 ED"): wire("01 03 04 00 24 00 84 BA 5B")},
            [{"kind": "info", "code": "type 36 version 1.32"}]),
     Vector("B6", _settings(), {
