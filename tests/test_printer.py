@@ -262,8 +262,9 @@ def test_bytes_at_a_wrong_speed_do_not_prove_the_panel_alive() -> None:
 def test_the_link_is_passive_unless_a_line_is_expected(tmp_path: Path) -> None:
     assert Printer(AFP).silent_after_s is None
     assert Printer({**AFP, "expect_line_every_s": "60"}).silent_after_s == 60.0
+    assert Printer({**AFP, "silent_after_s": "45"}).silent_after_s == 45.0
     assert Printer(profile(tmp_path, "expect_line_every_s = 300\n")).silent_after_s == 300.0
-    with pytest.raises(SettingError, match="number of seconds"):
+    with pytest.raises(SettingError, match="number of seconds above 0"):
         Printer({"expect_line_every_s": "soon"})
 
 

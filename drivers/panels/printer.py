@@ -19,7 +19,7 @@ from drivers.panels import profiles
 from drivers.panels.paper import REST, Lines, Printed, Records
 from drivers.panels.profiles import Table
 from drivers.panels.rules import RuleBook, Rules, compiled, squeezed
-from drivers.panels.settings import SettingError, line_from, line_settings, one_of, refuse_unknown
+from drivers.panels.settings import line_from, line_settings, one_of, refuse_unknown, seconds
 from drivers.types import Frame, Line, PanelEvent, Setting
 
 LINE = Line(9600, 8, "N", 1)
@@ -34,6 +34,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("encoding", "", f"Letters of the panel: {', '.join(ENCODINGS)}. Without it, the profile's; cp866."),
     Setting("expect_line_every_s", "0", "Seconds in which a line must come, or the link is lost. 0: the profile's; "
             "with none there the link is passive: nobody can tell silence from a cut cable."),
+    Setting("silent_after_s", "0", "The same, by the name it has for other panels."),
 )  # fmt: skip
 
 
@@ -140,17 +141,18 @@ class Printer:
         return [self._frame(record) for record in self._records.take(line)]
 
     def _frame(self, record: Printed) -> Frame:
-        """An event by the first rule that knows the record. The rest of a line that was cut is none, or
+        """An event by the first rule that knows the record. `news`: a printer hears nothing, so the same line again was
+        printed again. The rest of a line that was cut is none, or
         a tail of it could be taken for a fire."""
         matched = None if REST in record.flags else self._rules.match(record.text)
         if matched is None:
             self.unparsed += 1
             event = PanelEvent(UNPARSED, "info", text=squeezed(record.text), raw=record.raw, flags=record.flags)
             fault = GARBLED if record.garbled else "a line no rule of the profile knows"
-            return Frame(record.raw, (event,), alive=not record.garbled, fault=fault)
+            return Frame(record.raw, (event,), alive=not record.garbled, fault=fault, news=True)
         raw = record.raw if matched.masked is None else matched.masked.encode(self._encoding, "replace")
         event = replace(matched.event, raw=raw, flags=(*matched.event.flags, *record.flags))
-        return Frame(raw, (event,), alive=True)
+        return Frame(raw, (event,), alive=True, news=True)
 
 
 def _search(pattern: str | None) -> Callable[[str], object] | None:
@@ -158,11 +160,6 @@ def _search(pattern: str | None) -> Callable[[str], object] | None:
 
 
 def _expected_s(settings: Mapping[str, str], profile: PrinterProfile) -> float | None:
-    written = settings.get("expect_line_every_s", "0").strip()
-    try:
-        value = float(written)
-    except ValueError as bad:
-        raise SettingError(f"Setting expect_line_every_s is {written!r}. It should be a number of seconds.") from bad
-    if not 0 <= value < 1e6:
-        raise SettingError(f"Setting expect_line_every_s is {written!r}. It should be 0 or a number of seconds.")
-    return value or profile.expect_line_every_s or None
+    """Seconds until the link is lost with no line; None: passive. 0 in a setting leaves it to the profile."""
+    names = [name for name in ("expect_line_every_s", "silent_after_s") if settings.get(name, "0").strip() != "0"]
+    return seconds(settings, names[0], 0) if names else profile.expect_line_every_s or None
