@@ -164,22 +164,30 @@ def test_a_module_that_refuses_is_a_fault_at_once_and_its_inputs_are_unknown() -
 
 
 def test_a_module_is_lost_after_three_requests_and_is_told_once() -> None:
-    module = Module(Contacts([Input(1, on_s=0.0)], "02"), "02")
+    module = Module(Contacts([Input(1, on_s=0.0)], "02"), "02", lost_after_s=5.0)
     module.answered(0.0, {1: "closed"})
-    assert [module.missed() for _ in range(2)] == [[], []]
-    lost = module.missed()
+    assert [module.missed(at_s) for at_s in (1.0, 2.0, 3.0, 4.0)] == [[]] * 4  # a lossy line, perhaps
+    lost = module.missed(6.0)
     assert told(lost) == [("comm.loss", "active", None)]
     assert (lost[0].partition, lost[0].flags) == ("02", ("unknown",))
-    assert module.missed() == []
+    assert module.missed(7.0) == []
+    assert told(module.answered(9.0, {1: "closed"})) == [
+        ("comm.loss", "restored", None), ("tech.alarm", "active", "1")]  # fmt: skip
+
+
+def test_the_only_module_of_a_line_leaves_its_silence_to_the_line() -> None:
+    module = Module(Contacts([Input(1, on_s=0.0)]))
+    module.answered(0.0, {1: "closed"})
+    assert [module.missed(float(n)) for n in range(9)] == [[]] * 9
     assert told(module.answered(9.0, {1: "closed"})) == [
         ("comm.loss", "restored", None), ("tech.alarm", "active", "1")]  # fmt: skip
 
 
 def test_an_answer_in_between_begins_the_count_of_misses_anew() -> None:
-    module = Module(Contacts([Input(1)]))
+    module = Module(Contacts([Input(1)], "1"), "1")
     for n in range(9):
-        module.missed()
-        assert module.missed() == []
+        module.missed(n + 0.1)
+        assert module.missed(n + 0.2) == []
         module.answered(float(n), {1: "open"})
 
 

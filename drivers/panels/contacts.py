@@ -192,54 +192,65 @@ def _wire(state: State) -> str:
 
 
 class Module:
-    """A module on the line and its contacts: answering, refusing or silent."""
+    """A module on the line and its contacts: answering, refusing or silent.
 
-    def __init__(self, contacts: Contacts, partition: str | None = None) -> None:
+    It is lost after three requests in a row without an answer, and not before `lost_after_s` without one: on a line
+    that loses one answer in five, three in a row are nothing rare. `partition` is its address where there are several;
+    the silence of the only one is that of the line, which tells it itself.
+    """
+
+    def __init__(self, contacts: Contacts, partition: str | None = None, lost_after_s: float = 0.0) -> None:
         self.contacts = contacts
-        self._partition = partition
+        self._partition, self._lost_after_s = partition, lost_after_s
         self._misses = 0
+        self._missed_s = 0.0  # when the first of them was
         self._heard = False  # since the start or the last loss
+        self._lost = False
         self._refused = ""  # its own word why
 
     def answered(self, mono_s: float, levels: Mapping[int, Level]) -> list[PanelEvent]:
         """A whole reading of its inputs."""
-        self._misses = 0
-        events = [] if self._heard else [self._event("comm.loss", "restored", "Module not heard", "silent")]
-        if self._refused:
+        events = []
+        if not self._heard:  # ends whatever stood at the module itself, also from before we were started
+            events.append(self._event("comm.loss", "restored", "Module not heard", "silent", "status", "any-class"))
+        elif self._refused:
             events.append(self._event("fault", "restored", "Module refuses to be read", self._refused))
-        self._heard, self._refused = True, ""
+        self._misses, self._heard, self._lost, self._refused = 0, True, False, ""
         return events + self.contacts.take(mono_s, levels)
 
     def refused(self, code: str) -> list[PanelEvent]:
         """It answered that it cannot: a fault at once, and what its inputs are is unknown."""
-        self._misses = 0
-        self.contacts.lose()
         events = []
+        if self._lost and self._partition is not None:
+            events.append(self._event("comm.loss", "restored", "Module not heard", "silent"))
+        self._misses, self._lost = 0, False
+        self.contacts.lose()
         if code != self._refused:
             if self._refused:
                 events.append(self._event("fault", "restored", "Module refuses to be read", self._refused))
-            events.append(self._event("fault", "active", "Module refuses to be read", code))
+            events.append(self._event("fault", "active", "Module refuses to be read", code, "unknown"))
         self._refused = code
         return events
 
-    def missed(self) -> list[PanelEvent]:
-        """A request without an answer; the third in a row makes its inputs unknown."""
+    def missed(self, mono_s: float) -> list[PanelEvent]:
+        """A request without an answer."""
+        if self._misses == 0:
+            self._missed_s = mono_s
         self._misses += 1
-        if self._misses < DEVICE_MISSES:
+        if self._misses < DEVICE_MISSES or mono_s - self._missed_s < self._lost_after_s:
             return []
         self.contacts.lose()
-        self._heard = False
-        if self._misses > DEVICE_MISSES:
+        told, self._lost, self._heard = self._lost, True, False
+        if told or self._partition is None:
             return []
-        return [self._event("comm.loss", "active", "Module not heard", "silent")]
+        return [self._event("comm.loss", "active", "Module not heard", "silent", "unknown")]
 
     def lose(self) -> None:
         """The line was closed and opened again."""
-        self._misses, self._heard = 0, False
+        self._misses, self._heard, self._lost, self._refused = 0, False, False, ""
         self.contacts.lose()
 
-    def _event(self, kind: str, state: EventState, text: str, code: str) -> PanelEvent:
-        flags = ("unknown",) if state == "active" else ("status",)
+    def _event(self, kind: str, state: EventState, text: str, code: str, *flags: str) -> PanelEvent:
         return PanelEvent(kind, state, partition=self._partition, text=text, code=code, flags=flags)
 
 

@@ -54,7 +54,8 @@ class ContactsModbus:
     def __init__(self, settings: Mapping[str, str]) -> None:
         refuse_unknown(settings, SETTINGS)
         self.line = line_from(settings, LINE)
-        self.silent_after_s: float | None = seconds(settings, "silent_after_s", SILENT_AFTER_S)
+        lost_after_s = seconds(settings, "silent_after_s", SILENT_AFTER_S)
+        self.silent_after_s: float | None = lost_after_s
         function = whole_number(settings, "function", modbus.DISCRETE, modbus.COILS, modbus.INPUT)
         registers = function in (modbus.HOLDING, modbus.INPUT)
         self._each = registers and one_of(settings, "registers", "packed", ("packed", "each")) == "each"
@@ -70,7 +71,7 @@ class ContactsModbus:
         if not self._requests[0].is_sound():
             raise SettingError(f"Settings address {address} and count {count} do not fit into one Modbus request.")
         parts = [str(each.unit) if len(self._requests) > 1 else None for each in self._requests]
-        self._modules = [Module(Contacts(inputs, part), part) for part in parts]
+        self._modules = [Module(Contacts(inputs, part), part, lost_after_s) for part in parts]
         self._poll_s = seconds(settings, "poll_s", 0.1)
         answer_s = seconds(settings, "answer_s", 0.5)
         self._master = modbus.Master(self._requests.__contains__, timeout_s=answer_s, retries=0, again={})
@@ -98,7 +99,7 @@ class ContactsModbus:
     def tick(self, mono_s: float) -> bytes:
         """The next request, when the one before was answered or its time is over."""
         if self._master.expire(mono_s) is not None:
-            events = self._modules[self._turn].missed()
+            events = self._modules[self._turn].missed(mono_s)
             if events:
                 self._told.append(frame_of(b"", events))
             self._turn = (self._turn + 1) % len(self._modules)

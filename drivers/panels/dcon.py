@@ -62,7 +62,8 @@ class Dcon:
     def __init__(self, settings: Mapping[str, str]) -> None:
         refuse_unknown(settings, SETTINGS)
         self.line = line_from(settings, LINE)
-        self.silent_after_s: float | None = seconds(settings, "silent_after_s", SILENT_AFTER_S)
+        lost_after_s = seconds(settings, "silent_after_s", SILENT_AFTER_S)
+        self.silent_after_s: float | None = lost_after_s
         self._checked = one_of(settings, "checksum", "off", ("on", "off")) == "on"
         self._by_at = one_of(settings, "command", "6", ("6", "@")) == "@"
         self._do = int(one_of(settings, "do_digits", "2", ("0", "2", "4")))
@@ -74,7 +75,7 @@ class Dcon:
         inputs = inputs_from(settings, range(self._first, self._first + 4 * self._di))
         addresses = _addresses(settings)
         parts = addresses if len(addresses) > 1 else [None]
-        self._modules = [Module(Contacts(inputs, part), part) for part in parts]
+        self._modules = [Module(Contacts(inputs, part), part, lost_after_s) for part in parts]
         self._ask_state = [self._request(f"@{a}" if self._by_at else f"${a}6") for a in addresses]
         self._ask_what = [self._request(f"${a}2") for a in addresses]
         self._addresses = addresses
@@ -102,7 +103,7 @@ class Dcon:
         if self._asked_s is not None:
             if mono_s - self._asked_s < self._answer_s:
                 return b""
-            self._time_over()
+            self._time_over(mono_s)
             self._last_s = mono_s  # an answer that comes too late is let pass before the next module is asked
         if mono_s - self._last_s < self.poll_s:
             return b""
@@ -126,11 +127,11 @@ class Dcon:
         command = text.encode("ascii")
         return command + (checksum(command) if self._checked else b"") + b"\r"
 
-    def _time_over(self) -> None:
+    def _time_over(self, mono_s: float) -> None:
         if self._turn in self._unnamed:
             self._unnamed.discard(self._turn)  # some do not say what they are; their inputs are asked for all the same
         else:
-            events = self._modules[self._turn].missed()
+            events = self._modules[self._turn].missed(mono_s)
             if events:
                 self._told.append(Frame(raw=b"", events=tuple(events), news=True))
         self._next()

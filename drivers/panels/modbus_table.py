@@ -119,7 +119,8 @@ class ModbusTable:
         self._plan = plan = modbus_profile.load(path, unit)
         said = plan.profile.line
         self.line = line_from(settings, Line(said.baud, said.bits, said.parity, said.stop))
-        self.silent_after_s: float | None = seconds(settings, "silent_after_s", SILENT_AFTER_S)
+        self._lost_after_s = seconds(settings, "silent_after_s", SILENT_AFTER_S)
+        self.silent_after_s: float | None = self._lost_after_s
         requests = frozenset(plan.requests)
         self._master = modbus.Master(requests.__contains__, timeout_s=plan.profile.answer_s, retries=0)
         self._points: dict[tuple[str | None, str | None], Point] = {}
@@ -129,7 +130,9 @@ class ModbusTable:
         self._turn = 0
         self._asked_s = float("-inf")
         self._unread = set(range(len(plan.requests)))  # of the first round
-        self._misses: dict[int, int] = {}  # unit -> requests in a row without an answer
+        self._misses: dict[int, list[float]] = {}  # unit -> when its last requests in a row got no answer
+        self._lost: set[int] = set()
+        self._heard: set[int] = set()  # since the start or the last loss
         self._refused: dict[int, str] = {}  # request -> its exception
         self._told: list[Frame] = []  # what the time limit showed, told at the next feed
 
@@ -141,11 +144,7 @@ class ModbusTable:
             return frames
         turn = self._turn
         self._next()
-        missed = self._misses.pop(answer.request.unit, 0)
-        events: list[PanelEvent] = []
-        if missed >= MISSES:
-            self._unread |= self._turns(answer.request.unit)
-            events.append(self._device(answer.request.unit, "restored"))
+        events = self._is_there(answer.request.unit)
         if answer.exception is not None:
             events += self._refusal(turn, f"exception-{answer.exception}")
             fault = f"the device refuses to be read: Modbus exception {answer.exception} at {answer.request.address}"
@@ -156,11 +155,7 @@ class ModbusTable:
         """The next request, when the one before was answered or its time is over."""
         gone = self._master.expire(mono_s)
         if gone is not None:
-            unit = gone.request.unit
-            self._misses[unit] = self._misses.get(unit, 0) + 1
-            if self._misses[unit] == MISSES:
-                self._lose(unit)
-                self._told.append(frame_of(b"", [self._device(unit, "active")]))
+            self._missed(gone.request.unit, mono_s)
             self._next()
         if self._master.idle and mono_s - self._asked_s >= self._plan.profile.poll_s:
             self._master.ask(self._plan.requests[self._turn])
@@ -174,6 +169,7 @@ class ModbusTable:
         self._master.reset()
         self._turn, self._asked_s, self._told = 0, float("-inf"), []
         self._misses, self._refused = {}, {}
+        self._lost, self._heard = set(), set()
         self._unread = set(range(len(self._plan.requests)))
         for point in self._points.values():
             point.lose()
@@ -225,8 +221,33 @@ class ModbusTable:
     def _refusal_event(self, turn: int, state: EventState, code: str) -> PanelEvent:
         request = self._plan.requests[turn]
         flags = ("unknown",) if state == "active" else ()
-        return PanelEvent("fault", state, partition=self._partition(request.unit), text="Module refuses to be read",
-                          code=f"{code}-at-{request.address}", flags=flags)  # fmt: skip
+        where = f"{code}-at-{request.address}"
+        return self._device(request.unit, "fault", state, "Module refuses to be read", where, *flags)
+
+    def _is_there(self, unit: int) -> list[PanelEvent]:
+        """A unit spoke. Its first word since it was unknown ends whatever stood at the unit itself."""
+        self._misses.pop(unit, None)
+        if unit in self._heard:
+            return []
+        if unit in self._lost:
+            self._unread |= self._turns(unit)
+        self._lost.discard(unit)
+        self._heard.add(unit)
+        return [self._device(unit, "comm.loss", "restored", "Module not heard", "silent", "status", "any-class")]
+
+    def _missed(self, unit: int, mono_s: float) -> None:
+        """Three requests in a row, and `silent_after_s`: on a lossy line three alone are nothing rare."""
+        missed = self._misses.setdefault(unit, [])
+        missed.append(mono_s)
+        del missed[1:-MISSES]  # the first says since when
+        if unit in self._lost or len(missed) < MISSES or mono_s - missed[0] < self._lost_after_s:
+            return
+        self._lost.add(unit)
+        self._heard.discard(unit)
+        self._lose(unit)
+        if self._units > 1:  # the silence of the only one is that of the line
+            event = self._device(unit, "comm.loss", "active", "Module not heard", "silent", "unknown")
+            self._told.append(frame_of(b"", [event]))
 
     def _lose(self, unit: int) -> None:
         for turn in self._turns(unit):
@@ -237,13 +258,9 @@ class ModbusTable:
     def _turns(self, unit: int) -> set[int]:
         return {turn for turn, request in enumerate(self._plan.requests) if request.unit == unit}
 
-    def _device(self, unit: int, state: EventState) -> PanelEvent:
-        flags = ("unknown",) if state == "active" else ()
-        return PanelEvent("comm.loss", state, partition=self._partition(unit), text="Module not heard", code="silent",
-                          flags=flags)  # fmt: skip
-
-    def _partition(self, unit: int) -> str | None:
-        return str(unit) if self._units > 1 else None
+    def _device(self, unit: int, kind: str, state: EventState, text: str, code: str, *flags: str) -> PanelEvent:
+        """What is said of a unit itself. A point of its own, U1: its numbers are none of the zones or partitions."""
+        return PanelEvent(kind, state, zone=f"U{unit}", text=text, code=code, flags=flags)
 
 
 def _standing(place: Place, value: int, meanings: Mapping[int, Meaning]) -> Standing:
