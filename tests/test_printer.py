@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import random
 from datetime import UTC, datetime
@@ -10,16 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.commands.panel import event_as_json
+from appliance.commands.site import check_config
 from drivers.panels import dates, open_panel
 from drivers.panels.paper import MOST_LINES
 from drivers.panels.printer import Printer
 from drivers.panels.profiles import ProfileError
 from drivers.panels.settings import SettingError
 from drivers.types import PanelEvent
+from tests.fakes import panel_site
 from tests.fakes.peers.printer import Peer
 from tests.fakes.wire import WIRES, Clean, Pulled
 from tests.vectors.espa import Talk
@@ -410,3 +414,21 @@ def test_nothing_may_ever_be_sent() -> None:
     codec = Printer({})
     assert not any(codec.may_send(bytes([byte])) for byte in range(256))
     assert not codec.may_send(b"")
+
+
+def test_the_profile_in_the_documentation_is_read(tmp_path: Path) -> None:
+    text = (PROFILES.parent.parent / "docs" / "panels.md").read_text(encoding="utf-8")
+    example = text[text.index("### printer") :].split("```toml\n")[1].split("```")[0]
+    codec = Printer(profile(tmp_path, example))
+    (said,) = events(codec, "22.11.26 14:05 ПОЖАР ШС 12\r\n".encode("cp866"))
+    assert (said.kind, said.zone, said.partition, said.text) == ("fire.alarm", "12", "12", "Пожар, шлейф 12")
+
+
+def test_check_config_names_the_line_of_a_panel_s_profile_that_is_at_fault(tmp_path: Path) -> None:
+    profile(tmp_path, RULE.format("("))
+    panel = '[[panel]]\nid = "security"\nname = { ru = "П", en = "P" }\nkind = "printer"\nport = "/dev/none"\n'
+    site = panel_site.site(tmp_path, panel + '[panel.settings]\nprofile = "panel.toml"\n')
+    done = CliRunner().invoke(check_config, [str(site.source), "--json"])
+    assert done.exit_code == 1
+    (fault,) = json.loads(done.output)["faults"]
+    assert fault.startswith("panel security: The panel profile has faults:\npanel.toml:2: rule[1].regex: not a pattern RE2")

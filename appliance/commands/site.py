@@ -15,7 +15,9 @@ from appliance.clock import Clock, SystemClock
 from appliance.commands.common import config_option, json_option, out, words
 from appliance.config import Config, ConfigError
 from appliance.model import N_, Actor, ApplianceError, Message, message
+from appliance.services.watch import codec_of
 from appliance.store import Database
+from drivers.types import DriverError
 
 
 def initialise(config: Config) -> Message | None:
@@ -68,11 +70,22 @@ def init(config_file: Path) -> None:
     click.echo(words(config).say(N_("Ready: {path}"), path=config.database))
 
 
+def panel_faults(config: Config) -> list[str]:
+    """What the panels' own drivers find wrong with their settings and profiles, as the service would at its start."""
+    faults = []
+    for panel in config.panels:
+        try:
+            codec_of(panel)
+        except DriverError as bad:
+            faults.append(f"panel {panel.id}: {bad}")
+    return faults
+
+
 @click.command("check-config")
 @click.argument("file", type=click.Path(path_type=Path))
 @json_option
 def check_config(file: Path, as_json: bool) -> None:
-    """Read a configuration and its region profile; say every fault with its file and key.
+    """Read a configuration, its region profile and its panels' profiles; say every fault with its file and key.
 
     Exit status: 0 no fault, 1 faults.
 
@@ -83,6 +96,7 @@ def check_config(file: Path, as_json: bool) -> None:
     faults: list[str] = []
     try:
         config = configuration.load(file)
+        faults = panel_faults(config)
     except ConfigError as bad:
         faults = bad.faults
     if as_json:
