@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import random
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.commands.panel import event_as_json
+from appliance.words import Words
 from drivers.panels import SettingError, open_panel
 from drivers.panels.bolid import Bolid
 from drivers.panels.bolid_codes import CODES, meaning
@@ -438,6 +440,12 @@ def test_every_code_has_a_class_and_what_ends_something_ends_what_lasts() -> Non
         assert all(meaning(ended).lasting for ended in found.ends)
     assert meaning(200).ends  # battery restored
     assert meaning(99).kind == "info"  # a code in no list is told, and raises nothing
+
+
+def test_every_name_has_its_russian() -> None:
+    names = {meaning(code).name for code in CODES} | {event.text for event in started(Peer()).frames[0].events}
+    russian = Words("ru", ZoneInfo("UTC"))
+    assert {name for name in names if russian.say(name) == name} == set()
 
 
 @pytest.mark.parametrize("wrong", [{"unit": "0"}, {"zones": "513"}, {"shadow": "maybe"}, {"speed": "9600"}])

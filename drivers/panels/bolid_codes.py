@@ -12,6 +12,8 @@ from dataclasses import dataclass
 ARMED, DISARMED, PARTITION_ARMED, PARTITION_DISARMED = 24, 109, 241, 242
 PULT_STARTED = 253
 
+# Where the class is not that of the list: a disarmed input that is violated (119) is people walking, not tamper; a
+# blocked start (147) and automatics switched off (142) are no extinguishing, which latches as fire does.
 # code, class, name: lasts until its end is said, or until the state is gone
 _LASTING: tuple[tuple[int, str, str], ...] = (
     (37, "fire.alarm", "Fire alarm"),
@@ -26,13 +28,10 @@ _LASTING: tuple[tuple[int, str, str], ...] = (
     (144, "extinguishing", "Extinguishing"),
     (145, "extinguishing", "Extinguishing: emergency start"),
     (146, "extinguishing", "Extinguishing started"),
-    (229, "extinguishing", "Start after a delay"),
+    (139, "extinguishing", "Extinguishing: start failed"),
+    (150, "extinguishing", "Voice evacuation started"),
     (220, "extinguishing", "Extinguishing: pressure detector triggered"),
-    (150, "fire.supervisory", "Voice evacuation started"),
-    (159, "fire.supervisory", "Voice evacuation starts after a delay"),
-    (130, "fire.supervisory", "Pump on"),
     (147, "fire.supervisory", "Extinguishing: start blocked"),
-    (139, "fault", "Extinguishing: start failed"),
     (138, "fault", "Launch failed"),
     (142, "bypass", "Extinguishing: automatic mode off"),
     (3, "intrusion.alarm", "Intrusion alarm"),
@@ -97,10 +96,8 @@ _LASTING: tuple[tuple[int, str, str], ...] = (
 # code, what it ends; the first one is what it is called by when none of them is known to stand
 _ENDS: tuple[tuple[int, tuple[int, ...]], ...] = (
     (10, (9,)),
-    (143, (141, 137, 146, 229)),
-    (230, (229,)),
-    (151, (150, 159)),
-    (131, (130,)),
+    (143, (141, 137, 146)),
+    (151, (150,)),
     (148, (142,)),
     (31, (15, 27)),
     (80, (79,)),
@@ -174,13 +171,18 @@ _ONCE: tuple[tuple[int, str, str], ...] = (
     (84, "info", "Local programming begun"),
     (249, "info", "Local programming ended"),
     (128, "info", "Output state changed"),
+    (130, "info", "Pump on"),
+    (131, "info", "Pump off"),
     (154, "info", "Actuator at rest"),
     (157, "info", "Delay cancelled"),
     (158, "info", "Inner zone restored"),
+    (159, "info", "Voice evacuation starts after a delay"),
     (160, "info", "Voice evacuation: delay stopped"),
     (161, "info", "Extinguishing: delay stopped"),
     (162, "info", "Delay of the start prolonged"),
     (223, "info", "Guard patrol mark"),
+    (229, "info", "Start after a delay"),
+    (230, "info", "Delay of the start stopped"),
     (231, "info", "Actuator stopped"),
     (232, "info", "Delay of the start prolonged"),
     (233, "info", "Delay of the start cancelled"),

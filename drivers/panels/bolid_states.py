@@ -49,6 +49,7 @@ class States:
         """The link was lost, or events were: every point is told anew."""
         self._read.clear()
         self._armed.clear()
+        self._unseen.clear()
 
     def by_event(self, record: Record, partition: str | None, raw: bytes, flags: tuple[str, ...]) -> list[PanelEvent]:
         """What one event of the queue says."""
