@@ -24,8 +24,8 @@ LINE = Line(19200, 8, "N", 1)
 SILENT_AFTER_S = 30.0
 CHANGED, CLOCK, LOG, NAME, RESULT = 0x7F, 0x1A, 0x8C, 0xEE, 0xEF
 CHANGED_EVERY_S, LOG_EVERY_S, REFRESH_EVERY_S = 0.5, 1.0, 30.0
-REPLY_S = 2.0  # it may take 5 s; an answer that comes later is read all the same
-DEAF_TRIES, DEAF_EVERY_S = 3, 10.0  # a panel that does not say what changed is asked so more rarely
+REPLY_S = 1.0  # it may take 5 s; an answer that comes later is read all the same
+DEAF_TRIES, DEAF_EVERY_S = 3, 10.0  # a panel that does not say what changed, or has no log, is asked more rarely
 BUSY_S = 0.5
 WALK_TRIES = 8  # a record of the log that does not come after so many is left out, and said to be lost
 MOST_TRIES = 5  # a question that is not vital and has no answer after so many waits for the next refresh
@@ -162,8 +162,7 @@ class Satel:
         return chosen
 
     def _questions(self, mono_s: float) -> Iterator[tuple[int, bytes]]:
-        deaf = self._tries.get(CHANGED, 0) >= DEAF_TRIES
-        if mono_s - self._changed_at_s >= (DEAF_EVERY_S if deaf else CHANGED_EVERY_S):
+        if mono_s - self._changed_at_s >= self._every_s(CHANGED, CHANGED_EVERY_S):
             yield CHANGED, self._more
         if self._walk and (len(self._walk) < SHORT_WALK or not self._needed):
             yield LOG, self._walk[-1].index
@@ -178,7 +177,11 @@ class Satel:
 
     def _log_is_due(self, mono_s: float) -> bool:
         """On a bad line everything takes long, and the log must not push the masks aside."""
-        return mono_s - self._log_at_s >= LOG_EVERY_S and (self._mask_since_log or not self._needed)
+        due = mono_s - self._log_at_s >= self._every_s(LOG, LOG_EVERY_S)
+        return due and (self._mask_since_log or not self._needed)
+
+    def _every_s(self, command: int, often_s: float) -> float:
+        return DEAF_EVERY_S if self._tries.get(command, 0) >= DEAF_TRIES else often_s
 
     def _need(self, *commands: int) -> None:
         self._needed += [c for c in commands if c not in self._needed and c not in self._refused]
@@ -194,7 +197,7 @@ class Satel:
         if command in self._needed:
             self._needed.remove(command)
             if command in VITAL:
-                self._needed.insert(2, command)
+                self._needed.insert(2 * self._tries[command], command)  # soon again, but not for ever before all else
             elif command != LOG and self._tries[command] < MOST_TRIES:
                 self._needed.append(command)
         if command not in VITAL and self._tries[command] >= MOST_TRIES:

@@ -28,14 +28,15 @@ def _logged(state: str, minute: int) -> dict[str, Any]:
             "panel_time": f"2026-11-22T14:{minute:02d}:00", "flags": ["history", "log", "partition-raw-2"]}  # fmt: skip
 
 
+QUICK = {"reply_s": "0.2"}  # the rest of what is asked has no answer here
 VECTORS = [
-    Vector("T3", {}, {bytes.fromhex(ASK[0x00]): T3},
+    Vector("T3", QUICK, {bytes.fromhex(ASK[0x00]): T3},
            [{"kind": "zone.open", "state": "active", "zone": zone} for zone in ("3", "14", "128")]),
-    Vector("T4", {}, {bytes.fromhex(ASK[0x14]): T4},
+    Vector("T4", QUICK, {bytes.fromhex(ASK[0x14]): T4},
            [{"kind": "fire.alarm", "state": "active", "partition": "1", "zone": None}]),
-    Vector("T5", {}, {bytes.fromhex(ASK[0x13]): T5}, []),
-    Vector("T6 T8", {}, {T6: T8}, [_logged("active", 5)]),
-    Vector("T6 T9", {}, {T6: T9}, [_logged("restored", 9)]),
-    Vector("T10", {}, {bytes.fromhex(ASK[0x0A]): T10},
+    Vector("T5", QUICK, {bytes.fromhex(ASK[0x13]): T5}, []),
+    Vector("T6 T8", QUICK, {T6: T8}, [_logged("active", 5)]),
+    Vector("T6 T9", QUICK, {T6: T9}, [_logged("restored", 9)]),
+    Vector("T10", QUICK, {bytes.fromhex(ASK[0x0A]): T10},
            [{"kind": "arm", "state": "info", "partition": number} for number in ("1", "2", "29")]),
 ]  # fmt: skip
