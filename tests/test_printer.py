@@ -431,4 +431,4 @@ def test_check_config_names_the_line_of_a_panel_s_profile_that_is_at_fault(tmp_p
     done = CliRunner().invoke(check_config, [str(site.source), "--json"])
     assert done.exit_code == 1
     (fault,) = json.loads(done.output)["faults"]
-    assert fault.startswith("panel security: The panel profile has faults:\npanel.toml:2: rule[1].regex: not a pattern RE2")
+    assert fault.startswith("panel security: The panel profile has faults:\npanel.toml:2: rule[1].regex: not a pattern")
