@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from drivers.port import Port
 from tests.fakes.days import Days
+from tests.fakes.panel_kinds import may_ever_send
 
 DAYS = pytest.StashKey[Days]()
 
@@ -33,3 +37,20 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def days(request: pytest.FixtureRequest) -> Days:
     """The demo days of this run; `days.result("calm")` waits for one to end."""
     return request.config.stash[DAYS]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def every_byte_ever_sent() -> Iterator[None]:
+    """Panels are read only: all that any test sends through a driver's port lies in that driver's second allow-list."""
+    write, sent = Port.write, set[tuple[str, bytes]]()
+
+    def written_down(port: Port, data: bytes) -> None:
+        write(port, data)
+        codec = getattr(port._may_send, "__self__", None)  # ports of tests that bring a rule of their own have none
+        if codec is not None:
+            sent.add((codec.kind, data))
+
+    Port.write = written_down  # type: ignore[method-assign]
+    yield
+    Port.write = write  # type: ignore[method-assign]
+    assert [(kind, data) for kind, data in sorted(sent) if not may_ever_send(kind, data)] == []
