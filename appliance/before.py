@@ -61,11 +61,18 @@ def _unfinished(db: Database, config: Config, camera: str, since: datetime, unti
     for path in archive.incoming(config, camera):
         try:
             facts = fmp4.read(path)
-            written_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-        except (OSError, fmp4.Unreadable):  # nothing whole in it yet, or just taken into the archive
-            continue
-        ends_at = written_at
-        starts_at = ends_at - timedelta(seconds=facts.duration_s)
+            starts_at = _begun_at(db, path, facts.duration_s)
+        except (OSError, fmp4.Unreadable, ValueError, IndexError):
+            continue  # nothing whole in it yet, just taken into the archive, or no recording of ours
+        ends_at = starts_at + timedelta(seconds=facts.duration_s)
         if ends_at > since and starts_at < until:
             parts.append(_part(since, until, starts_at, ends_at, facts.video, None, path, facts.whole_bytes))
     return sorted(parts, key=lambda part: part.starts_at)
+
+
+def _begun_at(db: Database, path: Path, duration_s: float) -> datetime:
+    """Where the file before it of the same run ends; the first of a run is measured back from its last writing."""
+    earlier = archive.last_of_run(db, archive.run_of(path))
+    if earlier is not None and archive.number_of(Path(earlier.path)) == archive.number_of(path) - 1:
+        return earlier.ends_at
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC) - timedelta(seconds=duration_s)
