@@ -217,6 +217,12 @@ def test_half_a_block_is_forgotten_after_a_second_and_the_selection_after_fiftee
     assert codec.feed(E2)[-1].reply == b""
 
 
+def test_a_block_that_begins_anew_in_the_middle_is_read() -> None:
+    frames = selected().feed(E2[:20] + E2)
+    assert [frame.fault for frame in frames] == ["a block that begins anew", None]
+    assert frames[1].events[0].kind == "fire.alarm"
+
+
 def test_as_control_station_it_polls_and_takes_the_call() -> None:
     codec = Espa({"control_station": "us"})
     assert codec.tick(0.0) == b"\x041\x05"
@@ -247,6 +253,21 @@ def test_the_echo_of_its_own_poll_is_no_panel() -> None:
     for second in range(30):
         heard = codec.feed(codec.tick(float(second)))
         assert not any(frame.alive for frame in heard)
+
+
+def test_a_panel_behind_an_echo_is_heard_all_the_same() -> None:
+    codec = Espa({"control_station": "us"})
+    codec.feed(codec.tick(0.0))
+    codec.feed(EOT)
+    codec.tick(0.1)
+    codec.tick(0.2)
+    assert [frame.alive for frame in codec.feed(b"")] == [True]
+
+
+@pytest.mark.parametrize("data", [b"\x01\x03\x03", b"\x011\x03\x32", sealed(b"1A1\x1f7\x1e2\x1fFIRE")])
+def test_what_has_a_right_check_but_not_the_form_of_a_block_is_not_acknowledged(data: bytes) -> None:
+    frames = selected().feed(data)
+    assert [frame for frame in frames if frame.events or frame.reply] == []
 
 
 def test_the_allow_list_is_ack_nak_eot_and_where_asked_for_the_poll() -> None:
