@@ -229,6 +229,14 @@ def test_boards_differ_in_function_and_sense(kind: str, given: dict[str, str]) -
     assert [zone for name, state, zone in said if state == "active"] == ["1", "3"]
 
 
+def test_the_refusal_of_another_module_is_not_taken_for_its_own() -> None:
+    codec = open_panel("dcon", {"address": "01,02"})
+    assert codec.tick(0.0) == b"$012\r"
+    (frame,) = codec.feed(b"?02\r")
+    assert (frame.events, frame.fault) == ((), "a refusal of another module")
+    assert codec.tick(0.3) == b""  # its own answer is still awaited
+
+
 def test_measured_loops_tell_a_cut_wire_from_an_alarm() -> None:
     panel = modbus_peer.Peer()
     panel.measured = [600, 300, 950, 10]

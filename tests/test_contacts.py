@@ -122,6 +122,14 @@ def test_five_changes_in_a_minute_are_still_no_chattering() -> None:
     ]  # fmt: skip
 
 
+def test_changes_long_ago_do_not_count_as_chattering() -> None:
+    contacts = normal()
+    for n in range(12):
+        level: Level = "closed" if n % 2 == 0 else "open"
+        said = sampled(contacts, every(0.5, 10 + 15 * n, 25 + 15 * n, level))
+        assert [one[1] for one in said] == ["fire.alarm"]
+
+
 def test_a_flapping_line_fault_does_not_invent_an_alarm() -> None:
     contacts = normal()
     flapping = [(10 + n / 2, "cut" if n % 2 == 0 else "open") for n in range(8)]
@@ -186,7 +194,7 @@ def test_the_only_module_of_a_line_leaves_its_silence_to_the_line() -> None:
 def test_an_answer_in_between_begins_the_count_of_misses_anew() -> None:
     module = Module(Contacts([Input(1)], "1"), "1")
     for n in range(9):
-        module.missed(n + 0.1)
+        assert module.missed(n + 0.1) == []
         assert module.missed(n + 0.2) == []
         module.answered(float(n), {1: "open"})
 

@@ -102,6 +102,42 @@ def test_a_code_that_the_profile_does_not_know_is_a_fault_and_never_normal(gatew
     assert told(line.run(2)) == [("fault", "restored", None, "1", "unknown-99")]
 
 
+def test_nought_is_a_code_like_others_where_a_whole_word_is_one(written: Written) -> None:
+    given = written('codes.a = { 1 = "fire.alarm" }\n[[table]]\nfunction = 3\naddress = 0\nzone = 7\ncodes = "a"\n')
+    peer = Peer()
+    peer.words = {(3, 0): 0}
+    assert told(Line(open_panel("modbus-table", given), peer.answer).run(3)) == [
+        ("fault", "active", None, "7", "unknown-0")]  # fmt: skip
+
+
+def test_a_line_that_was_opened_again_is_read_whole_before_anything_ends(gateway: tuple[Line, Peer]) -> None:
+    line, peer = gateway
+    peer.words[4, 0x1000] = FIRE
+    line.run(2)
+    line.codec.reset()
+    peer.words[4, 0x1000] = 0
+    assert told(line.run(0.35)) == []  # two of three requests
+    assert ("fire.prealarm", "restored", None, "1", "") in told(line.run(2))
+
+
+def test_three_answers_lost_on_a_bad_line_are_no_loss_of_the_unit(written: Written) -> None:
+    given = written(
+        'answer_s = 0.2\ncodes.a = { 0 = "normal" }\n'
+        '[[table]]\nfunction = 3\naddress = 0\nzone = 1\ncodes = "a"\n'
+        '[[table]]\nfunction = 3\naddress = 0\nzone = 2\ncodes = "a"\nunit = 9\n'
+    )
+    one, nine = Peer(1), Peer(9)
+    one.words, nine.words = {(3, 0): 0}, {(3, 0): 0}
+    line = Line(open_panel("modbus-table", given), one.answer, nine.answer)
+    line.run(5)
+    nine.dead = True
+    asked = len(nine.received)
+    line.run(6)
+    assert len(nine.received) > asked + 6
+    nine.dead = False
+    assert line.run(5) == []
+
+
 def test_a_range_of_codes_is_one_meaning_each(gateway: tuple[Line, Peer]) -> None:
     line, peer = gateway
     peer.words[4, 0x1000] = 0x2A
