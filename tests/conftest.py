@@ -50,7 +50,7 @@ def every_byte_ever_sent() -> Iterator[None]:
         if codec is not None:
             sent.add((codec.kind, data))
 
-    Port.write = written_down  # type: ignore[method-assign]
+    Port.write = written_down  # type: ignore[assignment, method-assign]
     yield
     Port.write = write  # type: ignore[method-assign]
     assert [(kind, data) for kind, data in sorted(sent) if not may_ever_send(kind, data)] == []

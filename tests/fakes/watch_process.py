@@ -1,11 +1,12 @@
 """The watch service as a process of its own, for tests that kill it; `die-before-answer` is where it hurts most.
 
-python -m tests.fakes.watch_process SITE.TOML [die-before-answer]
+python -m tests.fakes.watch_process SITE.TOML [die-before-answer | die-at-random ONE_IN]
 """
 
 from __future__ import annotations
 
 import os
+import random
 import signal
 import sys
 import threading
@@ -27,9 +28,22 @@ class DiesBeforeAnswering(watch.Watcher):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+class DiesAtRandom(watch.Watcher):
+    """Of every so many events one ends the process: just before the disk, or between the disk and the answer."""
+
+    def _keep(self, db: Database, frame: Frame) -> None:
+        if frame.events and random.randrange(2 * int(sys.argv[3])) == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        super()._keep(db, frame)
+        if frame.events and random.randrange(2 * int(sys.argv[3])) == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
 def main() -> None:
     if sys.argv[2:] == ["die-before-answer"]:
         watch.Watcher = DiesBeforeAnswering  # type: ignore[misc]
+    if sys.argv[2:3] == ["die-at-random"]:
+        watch.Watcher = DiesAtRandom  # type: ignore[misc]
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     watch.main(configuration.load(Path(sys.argv[1])), SystemClock(), stop)
