@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -129,3 +130,20 @@ def test_an_alarm_that_is_over_and_taken_leads_to_the_journal(site: Site, visit:
     answer = visit(Role.SECURITY).get("/alarms/1")
     assert answer.status_code == 404
     assert "It is in the journal." in answer.text
+
+
+def test_what_is_over_hides_nothing_that_goes_on_and_is_not_coloured_as_if_it_did(site: Site, visit: Visit) -> None:
+    clear(site)
+    site.say(SMOKE)
+    site.clock.advance(20)
+    site.say(replace(SMOKE, state="restored", raw=b"over"))
+    guard = visit(Role.SECURITY)
+    beat(site)
+    page = guard.get("/alarms").text
+    assert 'class="strip standing"' in page
+    assert 'class="worst"' in page
+    assert "not acknowledged" in guard.page("/alarms")
+    site.say(WINDOW)
+    page = guard.get("/alarms").text
+    assert 'class="strip intrusion"' in page
+    assert 'class="worst g-intrusion"' in page
