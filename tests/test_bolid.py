@@ -296,7 +296,10 @@ def test_in_shadow_nothing_is_written_and_the_queue_is_not_touched() -> None:
     assert talk.news(3.0) == [("fire.alarm", "restored", "1", "37"), ("disarm", "info", "1", "109")]
     assert {asked[1] for asked in peer.received} == {3, 4}
     assert not {address for address, _ in requests(peer, 3)} & {46264, 46328, 46192}
-    assert not talk.codec.may_send(bytes.fromhex("0106B4531234536F"))
+    for address in WRITABLE:
+        body = b"\x01\x06" + address.to_bytes(2, "big") + b"\0\1"
+        assert Bolid({}).may_send(body + crc(body))
+        assert not talk.codec.may_send(body + crc(body))
 
 
 def test_partitions_are_armed_and_disarmed() -> None:
@@ -308,6 +311,25 @@ def test_partitions_are_armed_and_disarmed() -> None:
     peer.queue = [record(1, 241, partition=1, user=9)]
     peer.partitions[1] = 241
     assert [(e.kind, e.partition, e.user) for e in talk.run(12.0)] == [("arm", "1", "9")]
+
+
+def test_an_event_between_the_reading_and_the_queue_is_newer_than_the_reading() -> None:
+    peer = Peer()
+    peer.partitions = {1: 242}
+    peer.states[4] = [187, 24]
+    talk = started(peer)
+    whole = peer._holding
+
+    def just_then(address: int, count: int) -> bytes | int:
+        if address == 46264 and not peer.acknowledged:
+            peer.queue = [record(1, 188, zone=4), record(2, 241, partition=1)]
+            peer.states[4], peer.partitions[1] = [24, 188], 241
+        return whole(address, count)
+
+    talk.run(6.0 - talk.mono_s % 5.0)  # into the middle of a round
+    peer._holding = just_then  # type: ignore[method-assign]
+    talk.codec._next_queue_mono_s = float("inf")  # the next look at the queue is the one after a reading
+    assert talk.news(14.0) == [("comm.loss", "restored", "4", "187"), ("arm", "info", None, "241")]
 
 
 def test_a_restart_of_the_panel_has_everything_read_anew() -> None:
