@@ -79,7 +79,7 @@ def test_an_alarm_lights_its_place_by_shape_word_and_colour(site: Site, floor: p
     lit = guard.get("/plan/1").text
     assert marks(lit) == {SMOKE_ZONE: "alarm-mark g-fire s-unacknowledged", WINDOW_ZONE: "quiet"}
     assert '<svg x="25.00%" y="50.00%"' in lit
-    assert re.search(r'<text class="word"[^>]*>Fire alarm</text>', lit)
+    assert re.search(r'<text class="word long"[^>]*>Fire alarm</text>', lit)
     assert "Floor 1: 1 alarm " in text_of(guard.get("/plan/1"))
 
 

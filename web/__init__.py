@@ -125,7 +125,10 @@ def _sign_in_with(app: Flask) -> None:
 
 
 def _register(app: Flask) -> None:
-    for subject in (accounts, alarm_acts, alarm_log, alarms, archive, before, duty, cameras, checks, exams, export, health, journal, live, plans):
+    for subject in (
+        accounts, alarm_acts, alarm_log, alarms, archive, before, cameras, checks, duty,
+        exams, export, health, journal, live, plans,
+    ):  # fmt: skip
         app.register_blueprint(subject.views)
     rights.needs(rights.OPEN)(app.view_functions["static"])
 

@@ -1,4 +1,4 @@
-"""The plan as people press it in Chromium: uploaded, placed by press and by keys, lit by an alarm, camera and minute."""
+"""The plan as people press it in Chromium: uploaded, placed by press and by keys, lit by an alarm, with its camera."""
 
 from __future__ import annotations
 
