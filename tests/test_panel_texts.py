@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import xor
 from pathlib import Path
 
 import pytest
@@ -87,4 +89,14 @@ def test_a_cancelled_call_ends_the_fire_it_called(tmp_path: Path) -> None:
     assert books.standing() == [("fire.alarm", "8415")]
     assert books.db.value("select count(*) from event") == 1  # the same block within 10 s: the panel heard no answer
     books.hear(E3)
+    assert books.standing() == []
+
+
+def test_a_cancelled_call_that_does_not_say_of_what_ends_the_fault_it_called(tmp_path: Path) -> None:
+    books = Books(panel_site.site(tmp_path), open_panel("espa", {}))
+    called = b"1\x021\x1f9\x1e2\x1fPUMP HALL\x1e6\x1f2\x03"
+    cancelled = b"1\x021\x1f9\x1e2\x1fPUMP HALL\x1e4\x1f1\x03"
+    books.hear(b"\x01" + called + bytes([reduce(xor, called)]))
+    assert books.standing() == [("fault", "9")]
+    books.hear(b"\x01" + cancelled + bytes([reduce(xor, cancelled)]))
     assert books.standing() == []

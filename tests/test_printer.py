@@ -235,6 +235,25 @@ def test_lines_are_joined_as_the_profile_says(tmp_path: Path, table: str, printe
     assert [said.text for said in events(codec, printed.encode())] == records
 
 
+def test_an_end_of_line_that_comes_in_two_pieces_is_no_empty_line(tmp_path: Path) -> None:
+    codec = Printer(profile(tmp_path, "[record]\nuntil_blank = true\n"))
+    told = [said.text for byte in b"A\r\nB\r\n\r\n" for said in events(codec, bytes([byte]))]
+    assert told == ["A B"]
+
+
+def test_a_record_that_is_open_when_the_line_is_opened_again_is_told() -> None:
+    codec = Printer(FX64)
+    codec.feed(b"TRBL ACT | 18:00:07 01/01/2007 A:008\r\n")
+    codec.reset()
+    assert [(said.kind, said.zone) for said in events(codec, b"")] == [("fault", "A:008")]
+
+
+def test_a_rule_is_shown_no_more_than_400_characters_of_a_line(tmp_path: Path) -> None:
+    codec = Printer(profile(tmp_path, "max_line = 4000\n" + RULE.format("FIRE")))
+    told = events(codec, b"x" * 390 + b"FIRE\n" + b"x" * 397 + b"FIRE\n")
+    assert [(said.kind, len(said.raw)) for said in told] == [("fire.alarm", 394), ("info.unparsed", 401)]
+
+
 def test_a_record_that_never_ends_is_told_in_parts(tmp_path: Path) -> None:
     codec = Printer(profile(tmp_path, "[record]\nuntil_blank = true\n"))
     told = events(codec, b"A\n" * (2 * MOST_LINES + 1))
@@ -324,6 +343,11 @@ RULE = "[[rule]]\nregex = '{}'\nclass = \"fire.alarm\"\naction = \"active\"\n"
 def test_a_bad_profile_is_refused_with_the_line_at_fault(tmp_path: Path, text: str, said: str) -> None:
     (fault,) = faults(tmp_path, text)
     assert fault.startswith(said)
+
+
+def test_rules_that_are_too_much_together_are_refused(tmp_path: Path) -> None:
+    (fault,) = faults(tmp_path, "".join(RULE.format(f"(a{{900}}b{{900}}|c{number})d") for number in range(20)))
+    assert fault.startswith("panel.toml: file: the rules compile to ")
 
 
 def test_all_rules_at_fault_are_told_at_once(tmp_path: Path) -> None:
