@@ -175,9 +175,28 @@ def test_a_silent_module_does_not_hide_the_other_on_its_line(kind: str) -> None:
         ("comm.loss", "active", names[0]), ("tech.alarm", "active", names[1]),
     }  # fmt: skip
     two[0].dead = False
-    assert {(e.kind, e.state, e.partition) for e in line.run(10)} == {
+    assert {(e.kind, e.state, e.partition) for e in line.run(20)} == {
         ("comm.loss", "restored", names[0]), ("tech.alarm", "restored", names[0]),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_intrusion_of_half_a_second_is_seen_beside_a_dead_module(kind: str) -> None:
+    live: Device
+    if kind == "dcon":
+        live, given = dcon_peer.Peer("0A"), {"address": "01,0A,0B", "inputs": "0 intrusion.alarm"}
+    else:
+        live, given = modbus_peer.Peer(20), {"unit": "1,20,21", "inputs": "1 intrusion.alarm"}
+    line = Line(open_panel(kind, given), live.answer)  # the two others are not there
+    line.run(30)
+    seen = 0
+    for _ in range(20):
+        live.inputs = 1
+        said = line.run(0.5, step_s=0.02)
+        live.inputs = 0
+        said += line.run(40.3, step_s=0.02)  # six changes in a minute would be chattering
+        seen += any(event.kind == "intrusion.alarm" and event.state == "active" for event in said)
+    assert seen >= 16  # all but those that fall into the silence in which a dead module is asked once more
 
 
 @pytest.mark.parametrize("kind", KINDS)

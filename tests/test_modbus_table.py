@@ -181,7 +181,7 @@ def test_a_silent_unit_does_not_hide_the_other_on_its_line(written: Written) -> 
         ("comm.loss", "active", None, "U9", "silent"), ("fire.alarm", "restored", None, "1", ""),
     ]  # fmt: skip
     nine.dead = False
-    assert told(line.run(5)) == [("comm.loss", "restored", None, "U9", "silent"),
+    assert told(line.run(20)) == [("comm.loss", "restored", None, "U9", "silent"),
                                  ("fire.alarm", "active", None, "2", "1")]  # fmt: skip
 
 

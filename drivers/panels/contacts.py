@@ -245,6 +245,11 @@ class Module:
             return []
         return [self._event("comm.loss", "active", "Module not heard", "silent", "unknown")]
 
+    @property
+    def lost(self) -> bool:
+        """Whether it is known to be silent, so that it need not be asked as often as the others."""
+        return self._lost
+
     def lose(self) -> None:
         """The line was closed and opened again."""
         self._misses, self._heard, self._lost, self._refused = 0, False, False, ""

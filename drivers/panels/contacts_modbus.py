@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from drivers.panels import modbus
 from drivers.panels.contacts import Contacts, Input, Level, Module, frame_of
 from drivers.panels.inputs import inputs_from, inputs_setting
+from drivers.panels.rota import Rota
 from drivers.panels.settings import (
     SettingError,
     line_from,
@@ -41,7 +42,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("first", "1", "Number of the first input: 1 as most boards are labelled (DI1), or 0."),
     Setting("invert", "no", "yes where the module says 0 for a closed contact."),
     inputs_setting(1),
-    Setting("poll_s", "0.1", "Seconds from one request to the next."),
+    Setting("poll_s", "0.1", "Seconds from one request to a module to the next."),
     Setting("answer_s", "0.5", "Seconds a module has for its answer."),
 )  # fmt: skip
 
@@ -72,7 +73,7 @@ class ContactsModbus:
             raise SettingError(f"Settings address {address} and count {count} do not fit into one Modbus request.")
         parts = [str(each.unit) if len(self._requests) > 1 else None for each in self._requests]
         self._modules = [Module(Contacts(inputs, part), part, lost_after_s) for part in parts]
-        self._poll_s = seconds(settings, "poll_s", 0.1)
+        self._rota = Rota(len(self._modules), seconds(settings, "poll_s", 0.1))
         answer_s = seconds(settings, "answer_s", 0.5)
         self._master = modbus.Master(self._requests.__contains__, timeout_s=answer_s, retries=0, again={})
         self._turn = 0
@@ -86,7 +87,6 @@ class ContactsModbus:
         if answer is None:
             return frames
         module = self._modules[self._turn]
-        self._turn = (self._turn + 1) % len(self._modules)
         if answer.exception is not None:
             name = EXCEPTIONS.get(answer.exception, "unknown")
             events = module.refused(f"exception-{answer.exception}")
@@ -102,9 +102,10 @@ class ContactsModbus:
             events = self._modules[self._turn].missed(mono_s)
             if events:
                 self._told.append(frame_of(b"", events))
-            self._turn = (self._turn + 1) % len(self._modules)
-        if self._master.idle and mono_s - self._asked_s >= self._poll_s:
-            self._master.ask(self._requests[self._turn])
+        turn = self._rota.turn(mono_s, [each.lost for each in self._modules]) if self._master.idle else None
+        if turn is not None:
+            self._turn = turn
+            self._master.ask(self._requests[turn])
         sent = self._master.tick(mono_s)
         if sent:
             self._asked_s = mono_s
@@ -113,6 +114,7 @@ class ContactsModbus:
     def reset(self) -> None:
         """Forget half an answer and what the modules said: the line was closed and opened again."""
         self._master.reset()
+        self._rota.reset()
         self._turn, self._asked_s, self._told = 0, float("-inf"), []
         for module in self._modules:
             module.lose()

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from drivers.panels.contacts import Contacts, Level, Module, frame_of
 from drivers.panels.inputs import inputs_from, inputs_setting
+from drivers.panels.rota import Rota
 from drivers.panels.settings import (
     SettingError,
     line_from,
@@ -27,6 +28,7 @@ from drivers.types import Frame, Line, PanelEvent, Setting
 
 LINE = Line(9600, 8, "N", 1)
 SILENT_AFTER_S = 5.0  # longer than three requests that nobody answered
+LATE_S = 0.1  # after a time limit the line is left alone: what still comes is not the next module's answer
 LONGEST_REPLY = 64  # the longest we ask for has 12 characters
 MODULES = 32  # an RS-485 segment carries no more without a repeater
 
@@ -41,7 +43,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("first", "0", "Number of the first input: 0 as the makers count (DI0), or 1."),
     Setting("invert", "no", "yes where the module says 0 for a closed contact."),
     inputs_setting(0),
-    Setting("poll_s", "0.1", "Seconds from one request to the next."),
+    Setting("poll_s", "0.1", "Seconds from one request to a module to the next."),
     Setting("answer_s", "0.5", "Seconds a module has for its answer."),
 )  # fmt: skip
 
@@ -70,7 +72,6 @@ class Dcon:
         self._di = int(one_of(settings, "di_digits", "2", ("2", "4", "8")))
         self._first = whole_number(settings, "first", 0, 0, 1)
         self._inverted = one_of(settings, "invert", "no", ("no", "yes")) == "yes"
-        self.poll_s = seconds(settings, "poll_s", 0.1)
         self._answer_s = seconds(settings, "answer_s", 0.5)
         inputs = inputs_from(settings, range(self._first, self._first + 4 * self._di))
         addresses = _addresses(settings)
@@ -79,10 +80,11 @@ class Dcon:
         self._ask_state = [self._request(f"@{a}" if self._by_at else f"${a}6") for a in addresses]
         self._ask_what = [self._request(f"${a}2") for a in addresses]
         self._addresses = addresses
+        self._rota = Rota(len(addresses), seconds(settings, "poll_s", 0.1))
         self._buffer = b""
         self._turn = 0
         self._asked_s: float | None = None
-        self._last_s = float("-inf")
+        self._not_before_s = float("-inf")
         self._told: list[Frame] = []  # what the time limit showed, told at the next feed
         self._unnamed = set(range(len(addresses)))  # not yet asked what they are
 
@@ -104,17 +106,19 @@ class Dcon:
             if mono_s - self._asked_s < self._answer_s:
                 return b""
             self._time_over(mono_s)
-            self._last_s = mono_s  # an answer that comes too late is let pass before the next module is asked
-        if mono_s - self._last_s < self.poll_s:
+            self._not_before_s = mono_s + LATE_S
+        turn = None if mono_s < self._not_before_s else self._rota.turn(mono_s, [m.lost for m in self._modules])
+        if turn is None:
             return b""
-        self._asked_s = self._last_s = mono_s
+        self._turn, self._asked_s = turn, mono_s
         self._buffer = b""  # what is left of an answer that came too late
         return self._ask_what[self._turn] if self._turn in self._unnamed else self._ask_state[self._turn]
 
     def reset(self) -> None:
         """Forget half a reply and what the modules said: the line was closed and opened again."""
         self._buffer, self._told = b"", []
-        self._turn, self._asked_s, self._last_s = 0, None, float("-inf")
+        self._turn, self._asked_s, self._not_before_s = 0, None, float("-inf")
+        self._rota.reset()
         self._unnamed = set(range(len(self._modules)))
         for module in self._modules:
             module.lose()
@@ -134,11 +138,7 @@ class Dcon:
             events = self._modules[self._turn].missed(mono_s)
             if events:
                 self._told.append(Frame(raw=b"", events=tuple(events), news=True))
-        self._next()
-
-    def _next(self) -> None:
         self._asked_s = None
-        self._turn = (self._turn + 1) % len(self._modules)
 
     def _reply(self, line: bytes, raw: bytes) -> Frame:
         """One line from a module; noise ahead of its first character is told apart from it."""
@@ -160,7 +160,7 @@ class Dcon:
         levels = self._levels(text)
         if isinstance(levels, str):
             return Frame(raw=raw, fault=levels)
-        self._next()
+        self._asked_s = None
         return frame_of(raw, self._modules[turn].answered(mono_s, levels), alive=True)
 
     def _refusal(self, text: bytes, raw: bytes, turn: int) -> Frame:
@@ -169,7 +169,7 @@ class Dcon:
             return Frame(raw=raw, fault="a refusal of another module")
         named = turn in self._unnamed
         self._unnamed.discard(turn)
-        self._next()
+        self._asked_s = None
         return Frame(raw=raw, fault="the module does not say what it is") if named else frame_of(
             raw, self._modules[turn].refused("invalid-command"), fault="the module refuses the command"
         )  # fmt: skip
@@ -180,7 +180,7 @@ class Dcon:
         if text[:1] != b"!" or len(body) != 8 or not _HEX.fullmatch(body) or body[:2] != self._addresses[turn].encode():
             return Frame(raw=raw, fault="not the module's configuration")
         self._unnamed.discard(turn)
-        self._next()
+        self._asked_s = None
         summed = "on" if int(body[6:8], 16) & 0x40 else "off"  # FF bit 6
         code = f"type {body[2:4].decode()} speed {body[4:6].decode()} checksum {summed}"
         where = self._addresses[turn]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from drivers.panels import modbus, modbus_profile
 from drivers.panels.contacts import frame_of
 from drivers.panels.modbus_profile import Meaning, Place
+from drivers.panels.rota import SELDOM_S
 from drivers.panels.settings import SettingError, line_from, line_settings, refuse_unknown, seconds, whole_number
 from drivers.types import EventState, Frame, Line, PanelEvent, Setting
 
@@ -158,6 +159,7 @@ class ModbusTable:
             self._missed(gone.request.unit, mono_s)
             self._next()
         if self._master.idle and mono_s - self._asked_s >= self._plan.profile.poll_s:
+            self._skip_lost(mono_s)
             self._master.ask(self._plan.requests[self._turn])
         sent = self._master.tick(mono_s)
         if sent:
@@ -177,6 +179,14 @@ class ModbusTable:
     def may_send(self, data: bytes) -> bool:
         """The whole allow-list: the read requests of the profile."""
         return self._master.may_send(data)
+
+    def _skip_lost(self, mono_s: float) -> None:
+        """A unit that is lost is asked only now and then, or the others would be read too rarely."""
+        for _ in self._plan.requests:
+            unit = self._plan.requests[self._turn].unit
+            if self._units == 1 or unit not in self._lost or mono_s - self._misses[unit][-1] >= SELDOM_S:
+                return
+            self._next()
 
     def _next(self) -> None:
         self._turn = (self._turn + 1) % len(self._plan.requests)
