@@ -20,6 +20,8 @@ from click.testing import CliRunner
 from appliance.commands.panel import panel as panel_group
 from demo.panel import VirtualPanel
 from tests.fakes.panel_site import ROOT, panel_table, site
+from tests.fakes.peer_line import PeerLine
+from tests.fakes.peers.satel import Peer
 from tests.test_surgard import VECTORS
 
 EXAMSITE = [sys.executable, "-m", "appliance"]
@@ -147,6 +149,42 @@ def test_it_takes_line_and_driver_from_the_configuration(tmp_path: Path, line: L
     line.say("5011 181234E11001001")
     process.send_signal(signal.SIGINT)
     assert [(s["panel"], s["kind"]) for s in objects(process)] == [("security", "fire.alarm")]
+
+
+def test_a_panel_that_is_asked_is_asked_and_tells(tmp_path: Path, listen: Listen) -> None:
+    peer = Peer()
+    peer.put(0x14, 3)
+    panel = PeerLine(tmp_path / "panel", peer).start()
+    config = site(tmp_path, panel_table(panel.link, kind="satel"))
+    process = listen("--config", str(config.source), "--panel", "security", "--set", "violations=no")
+    try:
+        assert process.stdout is not None
+        assert select.select([process.stdout], [], [], 20)[0]
+        process.send_signal(signal.SIGINT)
+        (fire,) = objects(process)
+        assert (fire["kind"], fire["state"], fire["partition"], fire["flags"]) == (
+            "fire.alarm", "active", "3", ["status"],
+        )  # fmt: skip
+        assert all(request[2] != 0x00 for request in peer.received)
+    finally:
+        panel.stop()
+
+
+def test_a_profile_is_taken_from_the_command_line_or_found_beside_the_configuration(
+    tmp_path: Path, line: Line, listen: Listen
+) -> None:
+    profile = ROOT / "examples" / "panels" / "afp2800.toml"
+    beside = panel_table(Path(line.port), kind="printer").replace("silent_after_s = 90.0", "")
+    (tmp_path / "ours.toml").write_bytes(profile.read_bytes())
+    config = site(tmp_path, beside + '[panel.settings]\nprofile = "ours.toml"\n')
+    for args in (["--kind", "printer", "--port", line.port, "--profile", str(profile)],
+                 ["--config", str(config.source), "--panel", "security"]):  # fmt: skip
+        process = listen(*args)
+        os.write(line.master, b":ALARM Z001 1.1.Z1 AZF 1 ON MODULE 1 12/08 01:23;\r\n")
+        assert process.stdout is not None
+        assert select.select([process.stdout], [], [], 20)[0]
+        process.send_signal(signal.SIGINT)
+        assert [said["kind"] for said in objects(process)] == ["fire.alarm"]
 
 
 def test_without_json_an_event_is_a_readable_line(line: Line) -> None:
