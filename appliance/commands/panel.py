@@ -20,6 +20,7 @@ from appliance.model import N_, ApplianceError
 from appliance.services.watch import settings_of
 from drivers.panels import dates, open_panel, port_of
 from drivers.panels import kinds as driver_kinds
+from drivers.panels.codes import masked
 from drivers.panels.pace import Pace
 from drivers.port import PortError, Source
 from drivers.types import Codec, DriverError, Frame, PanelEvent
@@ -180,7 +181,7 @@ def _listen(port: Source, codec: Codec, printer: Printer, seconds: float | None)
 def _look(port: Source, codec: Codec, printer: Printer, pace: Pace, timeout_s: float) -> None:
     data = port.read(pace.wait_s(time.monotonic(), timeout_s))
     for frame in codec.feed(data):
-        printer.take(frame)
+        printer.take(masked(frame))
         if frame.reply:
             port.write(frame.reply)
     poll = pace.poll(codec, time.monotonic())

@@ -18,6 +18,7 @@ from appliance.config import Config, Panel
 from appliance.model import Message
 from appliance.store import Database
 from drivers.panels import open_panel, port_of
+from drivers.panels.codes import masked
 from drivers.panels.pace import Pace
 from drivers.port import PortError, Source
 from drivers.types import Codec, DriverError, Frame, Resumes
@@ -133,7 +134,7 @@ class Watcher:
                 log.info("panel %s: listening on %s", self.panel.id, self.panel.port)
             data = port.read(pace.wait_s(self._clock.mono_s(), LOOK_S))
             for frame in codec.feed(data):  # also with no bytes: a silence may have completed something
-                self._take(db, port, frame)
+                self._take(db, port, masked(frame))
             poll = pace.poll(codec, self._clock.mono_s())
             if poll:
                 port.write(poll)
