@@ -207,6 +207,7 @@ def link(state: str, **more: object) -> BoardLink:
 def test_a_panel_is_judged_by_its_line_and_says_what_its_line_says() -> None:
     assert panels.heard(link("heard"), NAME).verdict == "passed"
     assert panels.heard(link("starting"), NAME).verdict == "silent"
+    assert panels.heard(link("passive"), NAME).verdict == "remark"
     detail = message("The panel adapter was pulled out of the box. Put it back, the link returns by itself.")
     lost = panels.heard(link("unplugged", detail=detail), NAME)
     assert (lost.verdict, lost.remedy) == ("failed", detail)
