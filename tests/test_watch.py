@@ -11,18 +11,19 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from appliance import alarms, health, journal
-from appliance.clock import SystemClock
+from appliance import alarms, health, journal, maintenance
+from appliance.clock import FakeClock, SystemClock
 from appliance.config import Config
 from appliance.services import watch
 from appliance.store import Database
 from demo.panel import VirtualPanel
-from tests.fakes.panel_site import ROOT, database, panel_table, site
+from tests.fakes.panel_site import ROOT, database, guard, panel_table, site
 
 ALLOWED = {0x06, 0x15}
 REPEAT_S = 0.3
@@ -256,3 +257,11 @@ def test_a_panel_thread_that_dies_is_started_again_and_loses_nothing(
     assert panel.send("fire", "001").wait(10)
     assert died == ["panel-security"]
     assert place.events() == [("110", "active", "001")]
+
+
+def test_the_running_service_writes_that_a_test_ended_by_itself(place: Site) -> None:
+    petrov = guard(place.db, place.config, "petrov", "Петров Николай Иванович")
+    hour_ago = FakeClock(SystemClock().now() - timedelta(hours=1))
+    maintenance.begin(place.db, place.config, hour_ago, petrov, "security", 10, "Проверка шлейфа")
+    place.watch()
+    until(lambda: "test.ended" in place.kinds())

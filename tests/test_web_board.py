@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from appliance import accounts, alarms, duty, journal
+from appliance import accounts, alarms, duty, journal, maintenance
 from appliance.model import Actor, Role
 from drivers.types import PanelEvent
 from tests.fakes.seeded_site import PASSWORD, SMOKE, WINDOW, Site
@@ -200,3 +200,13 @@ def test_an_entry_that_is_no_hand_over_has_no_report(site: Site, visit: Visit) -
     assert journal.get(site.db, 1).kind != "duty.handed"
     for path in ("/duty/1", "/duty/1.pdf", "/duty/1.csv"):
         assert visit(Role.HEAD).get(path).status_code == 404
+
+
+def test_the_strip_does_not_call_a_site_under_test_simply_quiet(site: Site, visit: Visit) -> None:
+    guard = site.people[Role.SECURITY]
+    for alarm in alarms.board(site.db, site.config, site.clock.now()).alarms:
+        alarms.acknowledge(site.db, site.config, site.clock, alarm.id, guard, "done")
+    site.say(PanelEvent("battery.low", "restored", zone="000", partition="00", account="1234", code="302", raw=b"over"))
+    assert "No alarms panels heard 1 of 1" in visit(Role.HEAD).page("/more")
+    maintenance.begin(site.db, site.config, site.clock, guard, "security", 60, "walk test")
+    assert "No alarms. 1 test runs, what is tested calls nobody" in visit(Role.HEAD).page("/more")

@@ -142,6 +142,13 @@ def strip() -> Strip:
         return Strip("standing", "bell", standing, links)
     if not total:
         return Strip("quiet", "bell", words.say(N_("No panels are connected to this box")), "")
+    if found.calm and found.board.windows:
+        testing = words.plural(
+            "No alarms. {n} test runs, what is tested calls nobody",
+            "No alarms. {n} tests run, what is tested calls nobody",
+            len(found.board.windows),
+        )
+        return Strip("standing", "flask-conical", testing, links)
     if found.calm:
         return Strip("quiet", "check", words.say(N_("No alarms")), links)
     return Strip("nolink", "unplug", words.say(N_("Not every panel is heard. Look at the panels themselves")), links)
