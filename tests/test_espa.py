@@ -7,14 +7,17 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.commands.panel import event_as_json
+from appliance.words import Words
 from drivers.panels import SettingError, open_panel
 from drivers.panels.espa import DEAD_S, Espa
+from drivers.panels.espa_call import ALL_CANCELLED, CALL_STATES, TRANSMITTER_FAILURE
 from drivers.types import PanelEvent
 from tests.fakes.peers.espa import Peer
 from tests.fakes.wire import TRIES, WIRES, Clean, Pulled, Unplugged
@@ -359,3 +362,9 @@ def test_bytes_without_end_do_not_fill_the_memory() -> None:
 def test_the_driver_is_listed_with_its_line() -> None:
     codec = open_panel("espa", {"baud": "1200", "bits": "7", "parity": "E"})
     assert (codec.line.baud, codec.line.bits, codec.line.parity, codec.silent_after_s) == (1200, 7, "E", DEAD_S)
+
+
+def test_the_names_it_gives_are_said_in_russian() -> None:
+    russian = Words("ru", ZoneInfo("Asia/Yekaterinburg"))
+    for name in (*CALL_STATES.values(), ALL_CANCELLED, TRANSMITTER_FAILURE):
+        assert russian.say(name) != name

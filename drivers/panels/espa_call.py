@@ -28,10 +28,14 @@ _WORDS = (
     (re.compile(r"pre-?alarm|внимание|voralarm", re.IGNORECASE), "fire.prealarm"),
     (re.compile(r"fire|smoke|пожар|дым|feuer|brand", re.IGNORECASE), "fire.alarm"),
 )
-_STATUS_NAMES = {
-    "1": "busy", "2": "in queue", "3": "paged", "4": "absent", "5": "terminated",
-    "6": "acknowledged by the called party", "7": "speech channel open", "8": "fault",
+# Names people read; Russian stands in appliance/translations/ru/espa.po.
+ALL_CANCELLED = "All calls cancelled"
+CALL_STATES = {
+    "1": "Call status: busy", "2": "Call status: in queue", "3": "Call status: paged", "4": "Call status: absent",
+    "5": "Call status: ended", "6": "Call status: acknowledged by the called party",
+    "7": "Call status: speech channel open", "8": "Call status: fault",
 }  # fmt: skip
+TRANSMITTER_FAILURE = "System status: transmitter failure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ def event(said: Block, rules: Rules, unclassified: str) -> PanelEvent:
 def _call(records: Mapping[str, str], rules: Rules, unclassified: str) -> PanelEvent:
     address, text, reset = records.get(ADDRESS, ""), records.get(TEXT, ""), records.get(CALL_TYPE) == RESET_CALL
     if reset and not text:
-        return PanelEvent("reset", "info", zone=address or None, text="All calls cancelled", flags=("reset-all",))
+        return PanelEvent("reset", "info", zone=address or None, text=ALL_CANCELLED, flags=("reset-all",))
     matched = rules.match(f"{address} {text}")
     if matched is not None:
         made = matched.event
@@ -104,8 +108,8 @@ def _note(said: Block) -> PanelEvent:
     kind, text, code = "info", records.get(TEXT, ""), f"header {said.header}"
     if said.header == STATUS and state:
         kind, code = "fault" if state[:1] == "8" else "info", f"call status {state}"
-        text = f"Call status: {_STATUS_NAMES.get(state[:1], state)}"
+        text = CALL_STATES.get(state[:1], code)
     elif said.header == STATUS and system:
         kind, code = "fault", f"system status {system}"
-        text = "System status: transmitter failure" if system == "1" else f"System status: {system}"
+        text = TRANSMITTER_FAILURE if system == "1" else code
     return PanelEvent(kind, "info", zone=records.get(ADDRESS) or None, text=squeezed(text) or code, code=code)
