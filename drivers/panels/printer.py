@@ -24,6 +24,7 @@ from drivers.types import Frame, Line, PanelEvent, Setting
 
 LINE = Line(9600, 8, "N", 1)
 ENCODINGS = ("cp866", "cp1251", "koi8-r", "latin-1", "utf-8")
+UNKNOWN_LINE = "a line no rule of the profile knows"
 HALF_LINE_S = 2.0  # a line that waits this long for its end gets none; XOFF pauses and slow panels are shorter
 UNPARSED = "info.unparsed"
 GARBLED = "not the text of a printer: wrong speed or parity?"
@@ -91,7 +92,7 @@ class Printer:
         self.line = line_from(settings, Line(**profile.line.model_dump()))
         self.silent_after_s = _expected_s(settings, profile)
         self.unparsed = 0  # lines no rule knew
-        self._rules = Rules(profile.rule)
+        self._rules, self._has_rules = Rules(profile.rule), bool(profile.rule)
         encoding = one_of(settings, "encoding", "", ("", *ENCODINGS)) or profile.encoding
         ends = [codecs.encode(end, "latin-1") for end in profile.eol]
         self._lines = Lines(ends, encoding, profile.max_line)
@@ -148,7 +149,7 @@ class Printer:
         if matched is None:
             self.unparsed += 1
             event = PanelEvent(UNPARSED, "info", text=squeezed(record.text), raw=record.raw, flags=record.flags)
-            fault = GARBLED if record.garbled else "a line no rule of the profile knows"
+            fault = GARBLED if record.garbled else UNKNOWN_LINE if self._has_rules else None
             return Frame(record.raw, (event,), alive=not record.garbled, fault=fault, news=True)
         raw = record.raw if matched.masked is None else matched.masked.encode(self._encoding, "replace")
         event = replace(matched.event, raw=raw, flags=(*matched.event.flags, *record.flags))
