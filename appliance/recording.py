@@ -22,6 +22,7 @@ from appliance.cameras import CameraState
 from appliance.clock import Clock, iso
 from appliance.config import Camera, Config
 from appliance.model import Actor
+from appliance.pulse import Pulse
 from appliance.source import CAUSE_OF, NoSource, SourceFinder
 from appliance.store import Database
 from appliance.syncing import Open, Syncer
@@ -225,8 +226,8 @@ class _Watch:
         self._loop, self._db, self._want, self._run, self._file = loop, db, want, run, file
         self._config, self._clock = loop.config, loop.clock
         self._timeline = Timeline(loop.clock)
-        self._began_s = self._rose_s = loop.clock.mono_s()
-        self._frames = 0
+        self._pulse = Pulse(loop.clock, FIRST_FRAME_S, loop.config.profile.recording.stall_s)
+        self._began_s = loop.clock.mono_s()
         self._disk_seen_s = self._tried_s = self._began_s
         self._owes = False  # a finished file could not be archived: tried again
 
@@ -236,7 +237,7 @@ class _Watch:
             news = self._run.read(self._patience_s())
             now_s = self._clock.mono_s()  # before `take`: what arrives while it archives is read the next time
             self.take(news)
-            recorded_s = now_s - self._began_s if self._frames else 0.0
+            recorded_s = now_s - self._began_s if self._pulse.began else 0.0
             if not self._loop.wanted():
                 return End(None)
             if news.ended:
@@ -247,17 +248,13 @@ class _Watch:
             if cause is not None:
                 return End(cause, recorded_s)
 
-    def _limit_s(self) -> float:
-        return self._config.profile.recording.stall_s if self._frames else FIRST_FRAME_S
-
     def _patience_s(self) -> float:
         """Progress comes every second and wakes us; without it, look when the limit is reached, not before."""
-        left_s = self._limit_s() - (self._clock.mono_s() - self._rose_s) + 0.01
-        return min(2 * LOOK_S, max(0.0, left_s))
+        return min(2 * LOOK_S, max(0.0, self._pulse.left_s(self._clock.mono_s()) + 0.01))
 
     def _fault(self, now_s: float) -> str | None:
-        if now_s - self._rose_s > self._limit_s():
-            log.warning("%s: no frame for %.1f s", self._loop.camera.id, now_s - self._rose_s)
+        if self._pulse.left_s(now_s) < 0:
+            log.warning("%s: no frame for %.1f s", self._loop.camera.id, self._pulse.quiet_s(now_s))
             return "camera silent"
         if self._file.fault:
             log.error("%s: the recording cannot be put to disk: %s", self._loop.camera.id, self._file.fault)
@@ -274,11 +271,10 @@ class _Watch:
 
     def take(self, news: ffmpeg.News) -> None:
         """Note the frames, archive the files."""
-        progress = news.progress
-        if progress is not None and progress.frames > self._frames:  # the value must rise: lines also come in a stall
+        progress, first = news.progress, not self._pulse.began
+        if progress is not None and self._pulse.feel(progress.frames):  # the value must rise: lines come in a stall too
             self._timeline.heard(progress.media_s, progress.frames)
             self._file.media_s = progress.media_s
-            first, self._frames, self._rose_s = self._frames == 0, progress.frames, self._clock.mono_s()
             if first:
                 self._loop.first_frame(self._db, self._want, self._timeline.at(progress.media_s))
             self._loop.heard(self._timeline.at(self._file.safe_s) if self._file.safe_s > 0 else None)

@@ -153,7 +153,8 @@ def argv(stream: Stream, folder: Path, run: str, segment_s: float, list_fd: int)
     if stream.video == "hevc":
         options["tag:v"] = "hvc1"  # Safari plays no hev1
     if stream.audio == "aac":
-        options["c:a"] = "copy"
+        # None: a flag. 7.1 throws copied packets away until one is marked as a key, and RTP's AAC never is.
+        options |= {"c:a": "copy", "copyinkf:a": None}
     elif stream.audio:  # G.711 in MP4 is refused by ffmpeg and played by no browser
         options |= {"c:a": "aac", "b:a": "32k"}
     output = ffmpeg.output(

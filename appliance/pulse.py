@@ -1,0 +1,40 @@
+"""Whether a camera still sends: two frames since the last sign of life are a new one, a single frame is none.
+
+ffmpeg holds the newest frame back until the next one begins. When its own time limit ends a read, it lets that frame
+out; 7.1 then reads on (5.1 ends). The frame is as old as the silence, but counted as new it would hide the silence.
+"""
+
+from __future__ import annotations
+
+from appliance.clock import Clock
+
+HELD_BACK = 1  # frames ffmpeg's parser may let out though nothing came
+
+
+class Pulse:
+    """One run's. Nothing may be heard for `first_s` at its start and for `stall_s` later."""
+
+    def __init__(self, clock: Clock, first_s: float, stall_s: float) -> None:
+        self._clock, self._first_s, self._stall_s = clock, first_s, stall_s
+        self._felt_s = clock.mono_s()
+        self._felt_frames = 0
+
+    def feel(self, frames: int) -> bool:
+        """So many video frames are counted by now; says whether that is a sign of life."""
+        alive = frames > self._felt_frames + (HELD_BACK if self._felt_frames else 0)
+        if alive:
+            self._felt_frames, self._felt_s = frames, self._clock.mono_s()
+        return alive
+
+    @property
+    def began(self) -> bool:
+        """Whether there was a frame at all."""
+        return self._felt_frames > 0
+
+    def quiet_s(self, now_s: float) -> float:
+        """How long there has been no sign of life, at this moment of the monotonic clock."""
+        return now_s - self._felt_s
+
+    def left_s(self, now_s: float) -> float:
+        """How much longer that may go on; below zero, the camera is silent."""
+        return (self._stall_s if self.began else self._first_s) - self.quiet_s(now_s)
