@@ -219,6 +219,7 @@ def test_an_exception_of_a_module_is_a_fault_and_makes_its_inputs_unknown() -> N
     said = line.run(5)
     assert [(e.kind, e.state, e.code, e.flags) for e in said] == [("fault", "active", "exception-4", ("unknown",))]
     assert not line.frames[-1].alive  # so the link counts as lost when this goes on
+    assert line.frames[-1].fault is None  # and not for the reason that nothing could be read
     panel.exception = 0
     assert [(e.kind, e.state) for e in line.run(5)] == [("fault", "restored")] + [("tech.alarm", "restored")] * 8
 

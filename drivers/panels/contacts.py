@@ -259,7 +259,6 @@ class Module:
         return PanelEvent(kind, state, partition=self._partition, text=text, code=code, flags=flags)
 
 
-def frame_of(raw: bytes, events: Sequence[PanelEvent], *, alive: bool = False, fault: str | None = None) -> Frame:
+def frame_of(raw: bytes, events: Sequence[PanelEvent], *, alive: bool = False) -> Frame:
     """A frame whose every event carries the reply it was read from. What it says is news, however alike the bytes."""
-    told = tuple(replace(event, raw=raw) for event in events)
-    return Frame(raw=raw, events=told, alive=alive, fault=fault, news=True)
+    return Frame(raw=raw, events=tuple(replace(event, raw=raw) for event in events), alive=alive, news=True)

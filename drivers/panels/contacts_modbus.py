@@ -28,7 +28,6 @@ from drivers.types import Frame, Line, Setting
 LINE = Line(9600, 8, "N", 1)
 SILENT_AFTER_S = 5.0  # longer than three requests that nobody answered
 MODULES = 32  # an RS-485 segment carries no more without a repeater
-EXCEPTIONS = {1: "function", 2: "address", 3: "value", 4: "device-failure", 6: "busy", 10: "gateway", 11: "no-target"}
 
 SETTINGS: tuple[Setting, ...] = (
     *line_settings(LINE, SILENT_AFTER_S),
@@ -88,10 +87,8 @@ class ContactsModbus:
             return frames
         module = self._modules[self._turn]
         if answer.exception is not None:
-            name = EXCEPTIONS.get(answer.exception, "unknown")
-            events = module.refused(f"exception-{answer.exception}")
-            fault = f"the module refuses to be read: Modbus exception {answer.exception} ({name})"
-            return [*frames, frame_of(answer.raw, events, fault=fault)]
+            # Not alive: a module that refuses for longer than the link's time is as good as not heard.
+            return [*frames, frame_of(answer.raw, module.refused(f"exception-{answer.exception}"))]
         if answer.silent:
             return frames
         return [*frames, frame_of(answer.raw, module.answered(self._asked_s, self._levels(answer)), alive=True)]

@@ -170,9 +170,9 @@ class Dcon:
         named = turn in self._unnamed
         self._unnamed.discard(turn)
         self._asked_s = None
-        return Frame(raw=raw, fault="the module does not say what it is") if named else frame_of(
-            raw, self._modules[turn].refused("invalid-command"), fault="the module refuses the command"
-        )  # fmt: skip
+        if named:
+            return Frame(raw=raw, fault="the module does not say what it is")
+        return frame_of(raw, self._modules[turn].refused("invalid-command"))
 
     def _name(self, text: bytes, raw: bytes, turn: int) -> Frame:
         """`!AATTCCFF`: address, type, speed, format. Told as information: an installer sees what hangs on the line."""

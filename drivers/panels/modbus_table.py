@@ -148,8 +148,7 @@ class ModbusTable:
         events = self._is_there(answer.request.unit)
         if answer.exception is not None:
             events += self._refusal(turn, f"exception-{answer.exception}")
-            fault = f"the device refuses to be read: Modbus exception {answer.exception} at {answer.request.address}"
-            return [*frames, frame_of(answer.raw, events, fault=fault)]
+            return [*frames, frame_of(answer.raw, events)]
         return [*frames, frame_of(answer.raw, [*events, *self._reading(turn, answer)], alive=True)]
 
     def tick(self, mono_s: float) -> bytes:
