@@ -107,6 +107,19 @@ def test_a_dead_panel_goes_stale_and_its_outage_is_journalled_with_its_length(li
     assert place.kinds().count("alarm.raised") == 1
 
 
+def test_a_panel_that_is_back_is_heard_only_when_its_whole_state_was_read_anew(line: PeerLine, place: Site) -> None:
+    place.watch()
+    until(lambda: place.link() == "heard")
+    peer_of(line).dead = True
+    until(lambda: place.link() == "silent")
+    peer_of(line).only, peer_of(line).dead = {0x7F, 0x8C}, False
+    asked = len(peer_of(line).received)
+    until(lambda: [request[2] for request in peer_of(line).received[asked:]].count(0x7F) >= 2)
+    assert place.link() == "silent"
+    peer_of(line).only = None
+    until(lambda: place.link() == "heard")
+
+
 def test_an_adapter_put_back_as_another_device_is_heard_again(line: PeerLine, place: Site) -> None:
     place.watch()
     until(lambda: place.link() == "heard")

@@ -40,6 +40,7 @@ class Peer:
         self.names: dict[tuple[int, int], bytes] = {}
         self.busy = 0  # times to say so before the next answer
         self.dead = False
+        self.only: set[int] | None = None  # the commands it answers; None: all
         self.received: list[bytes] = []
         self._buffer = b""
         self._numbers = 0x4000
@@ -66,7 +67,7 @@ class Peer:
     def _one(self, request: bytes) -> bytes:
         self.received.append(request)
         body = request[2:-2].replace(FE + b"\xf0", FE)
-        if self.dead or request[:2] != FE + FE or crc(body[:-2]) != body[-2:]:
+        if self.dead or request[:2] != FE + FE or crc(body[:-2]) != body[-2:] or (self.only and body[0] not in self.only):
             return b""
         if self.busy:
             self.busy -= 1
