@@ -67,6 +67,8 @@ HOSTILE = {
     "style attribute": '<rect width="9" height="9" style="fill:url(//e.test/a);background:url(//e.test)"/>',
     "style in disguise": '<rect width="9" height="9" style="fill:ur\\6c(//e.test/a)"/>',
     "paint outside": '<rect width="9" height="9" fill="url(//e.test/a#b)" clip-path="url(//e.test)"/>',
+    "paint beside": '<rect width="9" height="9" fill="url(e.test.svg#a)" stroke="red url(e.test.png)"/>'
+                    '<g transform="url(e.test.png)"/>',
     "animation": '<set attributeName="href" to="javascript:alert(1)"/>'
                  '<animate attributeName="onload" values="alert(1)"/>',
     "filter": '<filter id="f"><feImage href="//e.test/x"/></filter><rect filter="url(#f)" width="9" height="9"/>',
