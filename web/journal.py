@@ -25,6 +25,8 @@ VERDICTS = ("accepted", "asked", "refused")
 SUBJECTS = {
     "door": N_("Doors"),
     "alarm": N_("Alarms"),
+    "test": N_("Tests of the alarm system"),
+    "duty": N_("Duty"),
     "recording": N_("Recording"),
     "camera": N_("Cameras"),
     "checks": N_("Checks"),
