@@ -67,7 +67,9 @@ class Peer:
     def _one(self, request: bytes) -> bytes:
         self.received.append(request)
         body = request[2:-2].replace(FE + b"\xf0", FE)
-        if self.dead or request[:2] != FE + FE or crc(body[:-2]) != body[-2:] or (self.only and body[0] not in self.only):
+        if self.dead or request[:2] != FE + FE or crc(body[:-2]) != body[-2:]:
+            return b""
+        if self.only and body[0] not in self.only:
             return b""
         if self.busy:
             self.busy -= 1
