@@ -64,8 +64,11 @@ class Timeline:
         before_s, self._offset_s = self._offset_s, self._wall_minus_mono_s()
         stepped = abs(self._offset_s - before_s) > STEP_S
         end_offset_s = before_s if stepped else self._offset_s
-        follows = self._next_at is not None and abs(starts_s - self._end_media_s) <= max(JOIN_S, 3 * frame_s)
-        starts_at = self._next_at if self._next_at and follows else self._wall(starts_s + anchor_s, before_s)
+        apart_s, joins_s = starts_s - self._end_media_s, max(JOIN_S, 3 * frame_s)
+        if self._next_at is None or apart_s < -joins_s:
+            starts_at = self._wall(starts_s + anchor_s, before_s)
+        else:  # a hole is as long as the media says: a better anchor must not make it shorter
+            starts_at = self._next_at + timedelta(seconds=apart_s if apart_s > joins_s else 0)
         self._end_media_s = starts_s + duration_s
         end_mono_s = self._end_media_s + anchor_s
         ends_at = max(self._wall(end_mono_s, end_offset_s), starts_at + timedelta(seconds=frame_s))

@@ -301,6 +301,17 @@ def test_a_hole_between_two_files_of_a_run_stays_a_hole() -> None:
     assert second.starts_at - first.ends_at == timedelta(seconds=2.5)
 
 
+def test_a_hole_is_no_shorter_because_the_beginning_is_known_better_by_now() -> None:
+    clock = FakeClock(AT)
+    line = Timeline(clock)
+    arrive(line, clock, 10.0, delay_s=0.6)
+    first = line.place(0.0, 10.0, 0.04)
+    arrive(line, clock, 16.0)
+    second = line.place(12.5, 3.5, 0.04)
+    assert second.starts_at - first.ends_at == timedelta(seconds=2.5)
+    assert second.ends_at == AT + timedelta(seconds=16)
+
+
 @pytest.fixture
 def planned(tmp_path: Path) -> Iterator[tuple[Database, FakeClock, Plan]]:
     address = Address("yard", "rtsp://127.0.0.1:9/", "http://127.0.0.1:9/", "u", "p")
