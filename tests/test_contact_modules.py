@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import select
-import subprocess
-import sys
-import time
-import tty
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import pytest
 from hypothesis import given, settings
@@ -22,9 +17,9 @@ from drivers.panels import open_panel
 from drivers.panels.settings import SettingError
 from drivers.port import ForbiddenWrite, Port
 from drivers.types import Codec, Frame, PanelEvent
-from tests.fakes.panel_site import ROOT
 from tests.fakes.peers import contacts_modbus as modbus_peer
 from tests.fakes.peers import dcon as dcon_peer
+from tests.fakes.peers import modbus_table as table_peer
 from tests.vectors import contacts_modbus as modbus_vectors
 from tests.vectors import dcon as dcon_vectors
 from tests.vectors.dcon import Vector
@@ -89,43 +84,6 @@ def test_the_given_vectors_decode_as_their_notes_say(kind: str, vector: Vector) 
     wanted = sorted(vector.events, key=str)
     found = [{key: one[key] for key in wanted[0]} for one in events if one["kind"] != "comm.loss"]
     assert sorted(found, key=str) == wanted
-
-
-@pytest.mark.parametrize(("kind", "vector"), VECTORS)
-def test_the_given_vectors_come_through_panel_listen(kind: str, vector: Vector) -> None:
-    master, slave = os.openpty()
-    tty.setraw(slave)
-    argv = [sys.executable, "-m", "appliance", "panel", "listen", "--kind", kind, "--port", os.ttyname(slave), "--json"]
-    for name, value in vector.settings.items():
-        argv += ["--set", f"{name}={value}"]
-    with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as listening:
-        events, received = _listened(listening, master, vector)
-        listening.terminate()
-    os.close(master)
-    os.close(slave)
-    for wanted in vector.events:
-        assert any(wanted.items() <= event.items() for event in events), f"{wanted} is not in {events}"
-    assert all(bytes.fromhex(event["raw"]) in vector.answers.values() for event in events)
-    assert set(received) >= set(vector.answers)
-
-
-def _listened(
-    listening: subprocess.Popen[str], master: int, vector: Vector
-) -> tuple[list[dict[str, Any]], list[bytes]]:
-    """Answer what is asked until every event of the vector was printed."""
-    assert listening.stdout is not None
-    events: list[dict[str, Any]] = []
-    received: list[bytes] = []
-    ends_s = time.monotonic() + 30
-    enough = len(vector.events)
-    while time.monotonic() < ends_s and sum(event["kind"] != "comm.loss" for event in events) < enough:
-        ready = select.select([master, listening.stdout], [], [], 0.2)[0]
-        if master in ready:
-            received.append(os.read(master, 64))
-            os.write(master, vector.answers.get(received[-1], b""))
-        if listening.stdout in ready:
-            events += [json.loads(line) for line in os.read(listening.stdout.fileno(), 65536).decode().splitlines()]
-    return events, received
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -296,10 +254,13 @@ def test_every_flipped_bit_of_a_checked_reply_is_refused(kind: str, reply: bytes
         assert heard == (bit < 0), f"bit {bit}"
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_random_bytes_raise_nothing_and_alarm_nobody(kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "given_"),
+    [("dcon", {"checksum": "on"}), ("contacts-modbus", {}), ("modbus-table", dict(table_peer.SETTINGS))],
+)
+def test_random_bytes_raise_nothing_and_alarm_nobody(kind: str, given_: dict[str, str]) -> None:
     numbers = random.Random(4)
-    codec = open_panel(kind, {"checksum": "on"} if kind == "dcon" else {})
+    codec = open_panel(kind, given_)
     for n in range(10_000_000 // 50 if LONG else 4000):
         asked = codec.tick(n / 20)
         assert not asked or codec.may_send(asked)
