@@ -57,6 +57,18 @@ def test_no_alarms_is_said_only_when_every_panel_is_heard(site: Site, visit: Vis
     assert "No alarms" not in said
 
 
+def test_a_passive_line_is_called_passive_and_never_normal(site: Site, visit: Visit) -> None:
+    clear(site)
+    with store.transaction(site.db):
+        links.passive(site.db, site.config, "security", site.clock)
+    said = visit(Role.SECURITY).page("/alarms")
+    assert "No alarms Passive lines cannot tell whether their panel lives: 1." in said
+    assert "Passive line: it prints only what happens" in said
+    assert "panels heard 0 of 1, 1 cannot tell" in said
+    assert "Normal" not in said
+    assert "panel is heard" not in said
+
+
 def test_a_silent_watch_makes_the_whole_board_unsure(site: Site, visit: Visit) -> None:
     clear(site)
     site.clock.advance(health.BEAT_S * 4)
