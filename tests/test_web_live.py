@@ -17,7 +17,7 @@ from tests.fakes.seeded_site import RACK, WINDOW, Site
 from tests.fakes.visitor import Visitor
 from web import STREAMS, THREADS, live
 from web.context import House
-from web.live import TOPICS
+from web.feed import TOPICS
 
 pytest_plugins = ["tests.web_fixtures"]
 Visit = Callable[[Role], Visitor]

@@ -293,10 +293,10 @@ def test_the_alarm_page_has_its_presses(site: Site, floor: plans.Floor, visit: V
 
 
 def test_a_change_of_the_plan_reaches_open_pages(site: Site) -> None:
-    from web.live import _fingerprints
+    from web.feed import fingerprints
 
-    earlier = _fingerprints(site.db)["plans"]
+    earlier = fingerprints(site.db)["plans"]
     made = plans.add(site.db, site.clock, site.people[Role.ADMIN], "Floor 1", 1, PLAN)
-    added = _fingerprints(site.db)["plans"]
+    added = fingerprints(site.db)["plans"]
     put(site, made, "zone", SMOKE_ZONE)
-    assert len({earlier, added, _fingerprints(site.db)["plans"]}) == 3
+    assert len({earlier, added, fingerprints(site.db)["plans"]}) == 3

@@ -42,7 +42,7 @@ from web import (
     plans,
     rights,
 )
-from web.live import Feed
+from web.feed import Feed
 
 THREADS = 40  # of waitress; its default of 4 lets four open pages lock everybody else out
 STREAMS = THREADS - 8  # so that eight threads always answer ordinary requests

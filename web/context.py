@@ -6,7 +6,7 @@ import json
 import threading
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask import current_app, flash, g, render_template, request, session
 from flask_login import UserMixin, current_user
@@ -18,9 +18,7 @@ from appliance.model import LANGUAGES, Language, Message, Person, Role
 from appliance.store import Database
 from appliance.words import Words
 from web import rights
-
-if TYPE_CHECKING:
-    from web.live import Feed
+from web.feed import Feed
 
 
 @dataclass(frozen=True, slots=True)
