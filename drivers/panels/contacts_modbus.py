@@ -40,7 +40,7 @@ SETTINGS: tuple[Setting, ...] = (
             "or each, one register for each input (0 is off; with levels, a measured value)."),
     Setting("first", "1", "Number of the first input: 1 as most boards are labelled (DI1), or 0."),
     Setting("invert", "no", "yes where the module says 0 for a closed contact."),
-    inputs_setting(1),
+    inputs_setting("from first"),
     Setting("poll_s", "0.1", "Seconds from one request to a module to the next."),
     Setting("answer_s", "0.5", "Seconds a module has for its answer."),
 )  # fmt: skip

@@ -42,7 +42,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("di_digits", "2", "Hex digits of inputs in the reply: 2 for up to 8 inputs, 4 for up to 16."),
     Setting("first", "0", "Number of the first input: 0 as the makers count (DI0), or 1."),
     Setting("invert", "no", "yes where the module says 0 for a closed contact."),
-    inputs_setting(0),
+    inputs_setting("from first"),
     Setting("poll_s", "0.1", "Seconds from one request to a module to the next."),
     Setting("answer_s", "0.5", "Seconds a module has for its answer."),
 )  # fmt: skip

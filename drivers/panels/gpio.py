@@ -24,7 +24,7 @@ LONGEST_SAMPLE = 1024
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("silent_after_s", f"{SILENT_AFTER_S:g}", "Seconds without a reading until the link is lost."),
-    inputs_setting(0),
+    inputs_setting("as the chip's lines", "not possible, no pin is taken unasked"),
     Setting("bias", "pull-up", "What the pin is tied to inside: pull-up (contact to ground), pull-down (contact to "
             "3.3 V), off, or as-is."),
     Setting("invert", "yes", "yes: a closed contact reads 0, as to ground; no: it reads 1."),

@@ -18,14 +18,14 @@ _TIMES = ("on", "off", "hold")
 LONGEST_S = 3600.0
 
 
-def inputs_setting(first: int) -> Setting:
-    """The setting, for the driver's list; `first` is the number this family of modules gives its first input."""
+def inputs_setting(numbered: str, empty: str = "every input is a tech.alarm, normally open") -> Setting:
+    """The setting, for the driver's list: how inputs are numbered there, and what it is when it is not said."""
     return Setting(
         "inputs", "",
-        f"What the inputs mean, counted from {first}: 'NUMBER CLASS [no|nc] [on=S] [off=S] [hold=S] [line=NUMBER] "
+        f"What the inputs mean, numbered {numbered}: 'NUMBER CLASS [no|nc] [on=S] [off=S] [hold=S] [line=NUMBER] "
         "[levels=A/B/C]', more after ';', a range as 1-4. no, nc: normally open (default) or closed. on, off: seconds "
         "a change lasts before it counts. line: the input with the module's line fault. levels: bounds of an analog "
-        "end-of-line input. Empty: every input is a tech.alarm, normally open.",
+        f"end-of-line input. Empty: {empty}.",
     )  # fmt: skip
 
 
