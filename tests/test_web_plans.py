@@ -210,6 +210,9 @@ def test_the_minute_before_plays_from_its_place_in_the_file(site: Site, floor: p
     answer = guard.get(found[1])
     assert (answer.status_code, answer.data) == (200, archive.path(site.config, segment).read_bytes())
     assert guard.get(found[1], Range="bytes=10-19").status_code == 206
+    assert guard.get(f"{found[1]}?whole=500").data == answer.data[:500]  # it grew while it was played
+    archive.path(site.config, segment).unlink()
+    assert "is not on the disk" in guard.get(found[1]).text
     assert guard.get("/archive/corridor-1").status_code == 403  # the archive itself stays closed
 
 

@@ -69,12 +69,14 @@ def video(alarm_id: int, camera_id: str, number: int) -> ResponseReturnValue:
     if not 0 <= number < len(parts):
         abort(404)
     part = parts[number]
-    if not part.path.exists():
-        raise ApplianceError(GONE)
-    if part.segment is not None:
-        return send_file(part.path, mimetype="video/mp4", conditional=True, max_age=0)
-    asked = request.args.get("whole", default=part.whole_bytes, type=int)
-    return _growing(part.path, min(max(asked, 0), part.whole_bytes))
+    asked = request.args.get("whole", type=int)
+    try:
+        if part.segment is not None and asked is None:
+            return send_file(part.path, mimetype="video/mp4", conditional=True, max_age=0)
+        # A file that was finished while it is played stays as long as its address says.
+        return _growing(part.path, min(max(asked or part.whole_bytes, 0), part.whole_bytes))
+    except FileNotFoundError:
+        raise ApplianceError(GONE) from None
 
 
 def _growing(path: Path, whole_bytes: int) -> Response:
