@@ -243,9 +243,12 @@ def _recorded(db: Database, window: Window, until: datetime) -> list[Span]:
     )
     spans = [(row["a"], row["b"]) for row in rows]
     live = db.row(
-        "select since_at, safe_until_at from camera_state where camera = ? and state = 'recording'", (window.camera,)
+        "select max(since_at, coalesce((select max(ends_at) from segment where camera = state.camera"
+        "   and ends_at < safe_until_at), '')) as since_at, safe_until_at"
+        " from camera_state as state where camera = ? and state = 'recording' and safe_until_at > since_at",
+        (window.camera,),
     )
-    if live and live["safe_until_at"]:  # the open file, up to what is on disk
+    if live:  # the open file: from the end of the last finished one up to what is on disk
         spans.append((live["since_at"], live["safe_until_at"]))
     return spans
 

@@ -148,6 +148,13 @@ def test_a_silence_between_two_files_of_a_run_is_the_cameras(day: Day) -> None:
     assert day.update() == [(30.0, 32.0, "camera silent")]
 
 
+def test_a_silence_between_two_files_is_seen_while_recording_goes_on(day: Day) -> None:
+    day.recorded((0, 30), (32, 60), run="one")
+    day.state("recording", since=0, safe=70)
+    assert day.update(until=72) == [(30.0, 32.0, "camera silent")]
+    assert day.summary(now=72).recorded_s == pytest.approx(68.0)
+
+
 def test_another_recording_of_the_same_time_fills_a_silence(day: Day) -> None:
     day.recorded((0, 100), holes=((30, 33),))
     day.recorded((29, 32))
