@@ -51,17 +51,22 @@ def bar(
     ]
     if begins_at <= now <= ends_at:
         pieces.append(Piece("now", x(now), 2.0))
-    marks = tuple((x(at), words.minute(at)) for at in _marks(begins_at, ends_at, words))
+    step_s = _step_s(begins_at, ends_at)
+    say = words.minute if step_s >= 60 else words.time
+    marks = tuple((x(at), say(at)) for at in _marks(begins_at, ends_at, step_s, words))
     return Bar(tuple(pieces), begins_at, ends_at, marks)
 
 
 STEPS_S = (10, 30, 60, 300, 900, 1800, 3600, 7200, 14400)
 
 
-def _marks(begins_at: datetime, ends_at: datetime, words: Words) -> list[datetime]:
+def _step_s(begins_at: datetime, ends_at: datetime) -> int:
+    return next((step for step in STEPS_S if (ends_at - begins_at).total_seconds() / step <= 6), STEPS_S[-1])
+
+
+def _marks(begins_at: datetime, ends_at: datetime, step_s: int, words: Words) -> list[datetime]:
     """Four to eight round times of the site's clock."""
     length_s = (ends_at - begins_at).total_seconds()
-    step_s = next((step for step in STEPS_S if length_s / step <= 6), STEPS_S[-1])
     local = words.local(begins_at)
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
     since_s = (local - midnight).total_seconds()
