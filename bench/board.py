@@ -65,9 +65,7 @@ def main() -> None:
             panel.stop()
 
 
-def measure(
-    first: Guard, second: Reader, pages: list[Reader], panel: VirtualPanel, root: Path, count: int
-) -> None:
+def measure(first: Guard, second: Reader, pages: list[Reader], panel: VirtualPanel, root: Path, count: int) -> None:
     stop = threading.Event()
     for page in pages:
         threading.Thread(target=_follow, args=(page, stop), daemon=True).start()
