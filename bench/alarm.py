@@ -180,7 +180,8 @@ def measure(
     parts_s = commit_s + LOOK_S / 2 + TURN_S / 2
     print(
         f"the parts: commit {commit_s * 1000:.1f} ms + half the stream's look {LOOK_S * 500:.0f} ms "
-        f"+ half the panel's turn {TURN_S * 500:.0f} ms; median on the page against their sum {statistics.median(to_page) / parts_s:.1f}; "
+        f"+ half the panel's turn {TURN_S * 500:.0f} ms; "
+        f"median on the page against their sum {statistics.median(to_page) / parts_s:.1f}; "
         f"a 9600 baud line would add {SERIAL_S * 1000:.0f} ms"
     )
 

@@ -75,8 +75,9 @@ def _camera(found: coverage.CameraCoverage) -> dict[str, Any]:
 
 
 def _adds_up(camera: dict[str, Any]) -> bool:
-    gaps_s = sum(gap["seconds"] for gap in camera["gaps"])
-    return abs(camera["recorded_s"] + gaps_s - camera["required_s"]) <= TOLERANCE_S
+    gaps_s = sum(float(gap["seconds"]) for gap in camera["gaps"])
+    off_s: float = camera["recorded_s"] + gaps_s - camera["required_s"]
+    return abs(off_s) <= TOLERANCE_S
 
 
 def _unexpected_gaps(db: Database, camera: dict[str, Any]) -> list[str]:
