@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from appliance import archive, coverage, exams, journal, store
+from appliance.cameras import CameraState
 from appliance.clock import FakeClock, SystemClock
 from appliance.config import Config
 from appliance.recording import CameraLoop
@@ -101,69 +102,119 @@ def kinds(db: Database) -> list[str]:
     return [entry.kind for entry in journal.entries(db, limit=1000)]
 
 
-def test_a_silent_camera_leaves_one_gap_with_its_cause_and_is_recorded_again(
-    db: Database, config: Config, filmed: CamerasProcess
-) -> None:
-    plan_exam(db, CLOCK)
-    with recording(config, "yard", "gate") as loops:
-        wait_until(lambda: all(adopted(db, name) for name in loops), "both are recorded")
-        filmed.control("silence yard 60")
-        wait_until(lambda: loops["yard"].state.state == "reconnecting", "the silence is seen")
-        filmed.control("silence yard 0")
-        assert loops["yard"].state.cause == "camera silent"
-        wait_until(lambda: loops["yard"].state.state == "recording", "it is recorded again")
-        already = len(adopted(db, "yard"))
-        wait_until(lambda: len(adopted(db, "yard")) > already, "its next segment")
-        end_exam(db, CLOCK)
-        rest(loops)
-    exam = exams.get(db, EXAM)
-    coverage.update(db, config, CLOCK, exam, exam.ends_at)
-    yard, gate = coverage.summary(db, config, exam, exam.ends_at)
+@dataclass(slots=True)
+class Morning:
+    """What was found out while several cameras had their troubles, each its own, and what is in the archive of it."""
+
+    db: Database
+    config: Config
+    silent_cause: str | None = None
+    at_reserve: int = 0  # recordings of the camera without disk space, when it stopped
+    safe: CameraState | None = None
+    safe_begins: datetime | None = None
+    open_file: bytes = b""  # as a kill would leave it
+
+    def gaps(self, camera: str) -> tuple[coverage.Gap, ...]:
+        return self.covered(camera).gaps
+
+    def covered(self, camera: str) -> coverage.CameraCoverage:
+        exam = exams.get(self.db, EXAM)
+        return next(c for c in coverage.summary(self.db, self.config, exam, exam.ends_at) if c.camera == camera)
+
+    def kinds(self, camera: str) -> list[str]:
+        return [entry.kind for entry in journal.entries(self.db, limit=1000) if entry.camera == camera]
+
+
+@pytest.fixture(scope="module")
+def morning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Morning]:
+    """Yard falls silent, lane for a moment, door hangs up, shed has no space, and gate has no trouble: at one time."""
+    folder = tmp_path_factory.mktemp("morning")
+    names = ("yard", "lane", "door", "shed", "gate")
+    with CamerasProcess([camera(name) for name in names], folder / "cameras") as cameras:
+        config = site(folder, cameras.addresses)
+        db = store.open(config.database)
+        found = Morning(db, config)
+        plan_exam(db, CLOCK)
+        with recording(config, *names) as loops:
+            wait_until(lambda: all(adopted(db, name) for name in names), "all are recorded")
+            for command in ("silence yard 60", "silence lane 1.5", "drop door 0.2"):
+                cameras.control(command)
+            lane = len(adopted(db, "lane"))
+            loops["shed"].config = replace(config, reserve_bytes=1 << 60)
+            time.sleep(1.6)
+            found.safe = loops["gate"].state
+            (path,) = archive.incoming(config, "gate")
+            found.open_file, found.safe_begins = path.read_bytes(), adopted(db, "gate")[-1].ends_at
+            wait_until(lambda: loops["yard"].state.state == "reconnecting", "the silence is seen")
+            found.silent_cause = loops["yard"].state.cause
+            cameras.control("silence yard 0")
+            wait_until(lambda: loops["shed"].state.cause == "disk full", "the reserve is reached")
+            found.at_reserve = len(adopted(db, "shed"))
+            loops["shed"].config = config
+            wait_until(lambda: all(loop.state.state == "recording" for loop in loops.values()), "all record again")
+            yard = len(adopted(db, "yard"))
+            wait_until(lambda: len(adopted(db, "yard")) > yard and len(adopted(db, "lane")) > lane + 1, "more segments")
+            end_exam(db, CLOCK)
+            rest(loops)
+        exam = exams.get(db, EXAM)
+        coverage.update(db, config, CLOCK, exam, exam.ends_at)
+        yield found
+        db.close()
+
+
+def test_a_silent_camera_leaves_one_gap_with_its_cause_and_is_recorded_again(morning: Morning) -> None:
+    yard, config = morning.covered("yard"), morning.config
     starting, silence = yard.gaps
+    assert morning.silent_cause == "camera silent"
     assert starting.cause == "recording starting"
     assert silence.cause == "camera silent"
     assert (silence.ends_at - silence.starts_at).total_seconds() >= config.profile.recording.stall_s
     assert yard.recorded_s + sum((g.ends_at - g.starts_at).total_seconds() for g in yard.gaps) == pytest.approx(
         yard.required_s
     )
-    assert [gap.cause for gap in gate.gaps] == ["recording starting"]
-    assert lost_or_twice(config, adopted(db, "gate")) == []
-    before = [s for s in adopted(db, "yard") if s.ends_at <= silence.starts_at]
-    after = [s for s in adopted(db, "yard") if s.starts_at >= silence.ends_at]
+    before = [s for s in adopted(morning.db, "yard") if s.ends_at <= silence.starts_at]
+    after = [s for s in adopted(morning.db, "yard") if s.starts_at >= silence.ends_at]
     assert lost_or_twice(config, before) == lost_or_twice(config, after) == []
-    assert len(before) + len(after) == len(adopted(db, "yard"))
-    assert kinds(db).count("camera.silent") == kinds(db).count("camera.returned") == 1
+    assert len(before) + len(after) == len(adopted(morning.db, "yard"))
+    assert morning.kinds("yard").count("camera.silent") == morning.kinds("yard").count("camera.returned") == 1
 
 
-def test_a_short_silence_inside_a_file_is_a_gap_too(db: Database, config: Config, filmed: CamerasProcess) -> None:
-    plan_exam(db, CLOCK)
-    with recording(config, "yard") as loops:
-        wait_until(lambda: adopted(db, "yard"), "it is recorded")
-        filmed.control("silence yard 1.5")
-        already = len(adopted(db, "yard"))
-        wait_until(lambda: len(adopted(db, "yard")) > already + 1, "two more segments")
-        end_exam(db, CLOCK)
-        rest(loops)
-    assert len({s.run for s in adopted(db, "yard")}) == 1
-    found = coverage.summary(db, config, exams.get(db, EXAM), CLOCK.now())[0]
-    (silence,) = [g for g in found.gaps if g.cause == "camera silent"]
-    numbers = [number for number in counters(config, adopted(db, "yard")) if number is not None]
+def test_the_troubles_of_other_cameras_cost_a_camera_no_frame(morning: Morning) -> None:
+    assert [gap.cause for gap in morning.gaps("gate")] == ["recording starting"]
+    assert lost_or_twice(morning.config, adopted(morning.db, "gate")) == []
+    assert morning.kinds("gate") == ["recording.started", "recording.stopped", "recording.gap"]
+
+
+def test_a_short_silence_inside_a_run_is_a_gap_too(morning: Morning) -> None:
+    assert len({s.run for s in adopted(morning.db, "lane")}) == 1
+    (silence,) = [g for g in morning.gaps("lane") if g.cause == "camera silent"]
+    numbers = [number for number in counters(morning.config, adopted(morning.db, "lane")) if number is not None]
     (lost,) = [b - a - 1 for a, b in pairwise(numbers) if b != a + 1]  # how many depends on where its key frames lie
     assert lost > FPS / 2
     assert (silence.ends_at - silence.starts_at).total_seconds() == pytest.approx(lost / FPS, abs=1.5 / FPS)
 
 
-def test_a_camera_that_closes_the_connection_is_recorded_again_at_once(
-    db: Database, config: Config, filmed: CamerasProcess
-) -> None:
-    with recording(config, "gate") as loops:
-        wait_until(lambda: adopted(db, "gate"), "it is recorded")
-        filmed.control("drop gate 0.2")
-        wait_until(lambda: "camera.returned" in kinds(db), "it is recorded again")
-        rest(loops)
-    causes = [row["cause"] for row in db.rows("select cause from outage")]
+def test_a_camera_that_closes_the_connection_is_recorded_again_at_once(morning: Morning) -> None:
+    causes = [row["cause"] for row in morning.db.rows("select cause from outage where camera = 'door'")]
     assert "connection closed" in causes
-    assert db.value("select count(*) from outage where ended_at is null") == 0
+    assert "camera.returned" in morning.kinds("door")
+    assert morning.db.value("select count(*) from outage where ended_at is null") == 0
+
+
+def test_a_disk_at_its_reserve_stops_recording_until_there_is_space(morning: Morning) -> None:
+    assert morning.at_reserve >= 2
+    assert len(adopted(morning.db, "shed")) > morning.at_reserve
+    assert "disk full" in [gap.cause for gap in morning.gaps("shed")]
+    assert archive.verify(morning.db, morning.config).faults == ()
+
+
+def test_what_is_called_safe_is_in_the_file(morning: Morning) -> None:
+    assert morning.safe and morning.safe.safe_until_at and morning.safe_begins
+    left = film(morning.config.data / "left.mp4")
+    left.write_bytes(morning.open_file)
+    safe_s = (datetime.fromisoformat(morning.safe.safe_until_at) - morning.safe_begins).total_seconds()
+    assert fmp4.read(left).duration_s >= safe_s - 0.1
+    assert counters(morning.config, adopted(morning.db, "gate"))
 
 
 def test_a_refused_password_is_tried_once_and_again_when_its_file_changes(
@@ -195,19 +246,6 @@ def test_a_camera_that_is_not_there_is_recorded_when_it_comes(tmp_path: Path) ->
             rest(loops)
 
 
-def test_a_disk_at_its_reserve_stops_recording_until_there_is_space(db: Database, config: Config) -> None:
-    with recording(config, "gate") as loops:
-        wait_until(lambda: len(adopted(db, "gate")) == 1, "it is recorded")
-        loops["gate"].config = replace(config, reserve_bytes=1 << 60)
-        wait_until(lambda: loops["gate"].state.cause == "disk full", "the reserve is reached")
-        kept = adopted(db, "gate")
-        loops["gate"].config = config
-        wait_until(lambda: loops["gate"].state.state == "recording", "space is there again")
-        rest(loops)
-    assert len(kept) >= 2
-    assert archive.verify(db, config).faults == ()
-
-
 def test_a_clock_that_is_set_neither_stops_nor_overwrites_a_recording(db: Database, config: Config) -> None:
     clock = SetClock()
     with recording(config, "gate", clock=clock) as loops:
@@ -222,23 +260,6 @@ def test_a_clock_that_is_set_neither_stops_nor_overwrites_a_recording(db: Databa
     steps = [(b.starts_at - a.ends_at).total_seconds() for a, b in pairwise(segments)]
     assert [s for s in steps if s] == [pytest.approx(-3600, abs=0.5), pytest.approx(5400, abs=0.5)]
     assert all(0 < (s.ends_at - s.starts_at).total_seconds() < 3 for s in segments)
-
-
-def test_what_is_called_safe_is_in_the_file(db: Database, config: Config) -> None:
-    with recording(config, "gate") as loops:
-        wait_until(lambda: len(adopted(db, "gate")) == 1, "a segment")
-        time.sleep(1.6)
-        state = loops["gate"].state
-        assert state.safe_until_at is not None
-        (path,) = archive.incoming(config, "gate")
-        copy = path.read_bytes()  # as a kill would leave it
-        begun = adopted(db, "gate")[-1].ends_at
-        rest(loops)
-    left = film(config.data / "left.mp4")
-    left.write_bytes(copy)
-    safe_s = (datetime.fromisoformat(state.safe_until_at) - begun).total_seconds()
-    assert fmp4.read(left).duration_s >= safe_s - 0.1
-    assert counters(config, adopted(db, "gate"))
 
 
 # --- the timeline, the plan and the syncing, without a camera ---
