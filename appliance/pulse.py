@@ -1,7 +1,7 @@
 """Whether a camera still sends: two frames since the last sign of life are a new one, a single frame is none.
 
 ffmpeg holds the newest frame back until the next one begins. When its own time limit ends a read, it lets that frame
-out; 7.1 then reads on (5.1 ends). The frame is as old as the silence, but counted as new it would hide the silence.
+out; 7.1 then reads on (5.1 ends). That frame is as old as the silence, but counted as new it would hide the silence.
 """
 
 from __future__ import annotations
