@@ -58,6 +58,7 @@ def test_the_command_names_no_address_and_keeps_sound_in_aac(tmp_path: Path) -> 
     assert "-c:a" not in options(Stream("h264", None))
     assert "-c:a aac" in options(Stream("h264", "pcm_alaw"))
     assert "-c:a copy" in options(Stream("h264", "aac"))
+    assert "-copyinkf:a" in options(Stream("h264", "aac"))
     assert "-tag:v hvc1" in options(Stream("hevc", None))
     assert "-tag:v" not in options(Stream("h264", None))
 
