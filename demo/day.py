@@ -56,7 +56,8 @@ class Day:
             raise ApplianceError(N_("The day cannot be shorter than {n} minutes."), n=SHORTEST_MIN)
         self.folders, self.port, self.language, self.teller = folders, port, language, teller
         self.clock = SystemClock()
-        self.steps = steps()
+        self.silenced_at: datetime | None = None
+        self.steps = steps(lambda: self.silenced_at)
         self._length_s = minutes * 60 - STARTUP_S - HAND_OVER_S
         profile = site.common_profile()
         before_min = max(w.before_start_min for w in profile.recording.windows)
@@ -136,7 +137,7 @@ class Day:
             Act(part(0.06), lambda: panel.send("smoke", SMOKE_ZONE)),
             Act(part(0.14), hands.acknowledge_fire),
             Act(part(0.20), lambda: panel.send("smoke-restored", SMOKE_ZONE)),
-            Act(part(0.28), lambda: self.cameras.control(f"silence {SILENT_CAMERA} {SILENCE_S}")),
+            Act(part(0.28), self._silence),
             Act(part(0.46), lambda: panel.send("door-opened", RACK_ZONE)),
             Act(part(0.50), lambda: panel.send("door-closed", RACK_ZONE)),
             Act(part(0.56), hands.explain_door),
@@ -147,6 +148,10 @@ class Day:
             Act(part(0.92), hands.explain_door),
             Act(part(0.94), hands.accept_door),
         ]
+
+    def _silence(self) -> None:
+        self.silenced_at = self.clock.now()
+        self.cameras.control(f"silence {SILENT_CAMERA} {SILENCE_S}")
 
     def _follow(self) -> None:
         """Read what is new in the journal and tell which steps it completes."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from appliance.clock import parse
 from appliance.journal import Entry
 from appliance.model import N_
 from demo.site import CAMERAS, PANEL, SILENT_CAMERA
@@ -44,8 +46,8 @@ class Step:
         return self.held_at is not None
 
 
-def steps() -> list[Step]:
-    """The day in the order in which it is meant to happen."""
+def steps(silenced: Callable[[], datetime | None]) -> list[Step]:
+    """The day in the order in which it is meant to happen. `silenced`: when the camera was made silent, once it was."""
     silent = SILENT_CAMERA
     return [
         Step("checks", N_("The checks ran by themselves"), kind_is("checks.finished")),
@@ -53,8 +55,14 @@ def steps() -> list[Step]:
         Step("fire", N_("The smoke detector alarmed"), _alarm("alarm.raised")),
         Step("acknowledged", N_("Security acknowledged it"), _alarm("alarm.acknowledged")),
         Step("fire-over", N_("The smoke detector is quiet again"), _alarm("alarm.restored")),
-        Step("silent", N_("The camera of corridor 2 went silent"), kind_is("camera.silent", camera=silent)),
-        Step("returned", N_("It records again"), kind_is("camera.returned", camera=silent)),
+        Step(
+            "silent",
+            N_("The camera of corridor 2 went silent"),
+            either(kind_is("camera.silent", camera=silent), _gap_after(silenced)),
+        ),
+        Step(
+            "returned", N_("It records again"), either(kind_is("camera.returned", camera=silent), _gap_after(silenced))
+        ),
         Step("door", N_("The rack door was opened"), kind_is("door.opened")),
         Step("door-closed", N_("The rack door was closed"), kind_is("door.closed")),
         Step("explained", N_("The technician explained it"), kind_is("journal.explained")),
@@ -66,6 +74,22 @@ def steps() -> list[Step]:
         Step("agreed", N_("Security agreed that recordings leave"), kind_is("export.agreed")),
         Step("exported", N_("The recordings are on the stick and read back"), kind_is("export.finished")),
     ]
+
+
+def either(one: Test, other: Test) -> Test:
+    return lambda entry: one(entry) or other(entry)
+
+
+def _gap_after(silenced: Callable[[], datetime | None]) -> Test:
+    """The silence is a gap that ended after it began: a recorder killed in the middle of it tells it so."""
+
+    def test(entry: Entry) -> bool:
+        began_at = silenced()
+        if entry.kind != "recording.gap" or entry.camera != SILENT_CAMERA or began_at is None:
+            return False
+        return parse(entry.data["to_at"]) > began_at
+
+    return test
 
 
 def _alarm(kind: str) -> Test:

@@ -1,16 +1,27 @@
-"""Shared beginnings: the demo days run in the background while the other tests run, and their tests come last."""
+"""Shared beginnings: the demo days run in the background while the other tests run, and their tests come last.
+
+With pytest-xdist the process that hands out the tests plays the days; its workers read what they left.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import pytest
 
 from drivers.port import Port
-from tests.fakes.days import Days
+from tests.fakes.days import FOLDER, Days, Results
 from tests.fakes.panel_kinds import may_ever_send
 
 DAYS = pytest.StashKey[Days]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # not one of xdist's workers
+        config.stash[DAYS] = Days()
+        os.environ[FOLDER] = str(config.stash[DAYS].folder)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -19,13 +30,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Begin to play the days that the chosen tests need."""
-    wanted = {name for item in session.items if "days" in getattr(item, "fixturenames", ())
-              for name in ("calm", "killed") if name in item.name}  # fmt: skip
-    if wanted and not session.config.option.collectonly:
-        days = Days(sorted(wanted))
-        session.config.stash[DAYS] = days
-        days.start()
+    if DAYS in session.config.stash and not session.config.option.collectonly:
+        play(session.config, [item.nodeid for item in session.items])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: object, ids: list[str]) -> None:
+    config: pytest.Config = node.config  # type: ignore[attr-defined]
+    play(config, ids)
+
+
+def play(config: pytest.Config, ids: Iterable[str]) -> None:
+    """Begin to play the days that the chosen tests need; once."""
+    chosen = [name for name in ids if "test_day.py::" in name]
+    wanted = [day for day in ("calm", "killed") if any(f"[{day}" in name for name in chosen)]
+    if wanted:
+        config.stash[DAYS].start(wanted)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -34,9 +54,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def days(request: pytest.FixtureRequest) -> Days:
+def days() -> Results:
     """The demo days of this run; `days.result("calm")` waits for one to end."""
-    return request.config.stash[DAYS]
+    return Results(Path(os.environ[FOLDER]))
 
 
 @pytest.fixture(scope="session", autouse=True)

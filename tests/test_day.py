@@ -16,24 +16,24 @@ import pytest
 from appliance import archive, journal, store
 from demo.barcode import WRAP, counters_in
 from demo.site import CAMERAS, SILENT_CAMERA
-from tests.fakes.days import KILLS, DayResult, Days
+from tests.fakes.days import KILLS, DayResult, Results
 
 pytestmark = pytest.mark.timeout(900)  # the first of these waits for a day to end
 FRAME_S = 1 / 12
 
 
 @pytest.fixture(params=["calm", "killed"])
-def day(request: pytest.FixtureRequest, days: Days) -> DayResult:
+def day(request: pytest.FixtureRequest, days: Results) -> DayResult:
     return days.result(request.param)
 
 
 @pytest.fixture(params=["calm"])
-def calm(request: pytest.FixtureRequest, days: Days) -> DayResult:
+def calm(request: pytest.FixtureRequest, days: Results) -> DayResult:
     return days.result(request.param)
 
 
 @pytest.fixture(params=["killed"])
-def killed(request: pytest.FixtureRequest, days: Days) -> DayResult:
+def killed(request: pytest.FixtureRequest, days: Results) -> DayResult:
     return days.result(request.param)
 
 

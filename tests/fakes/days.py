@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +25,20 @@ from appliance import config as configuration
 from appliance import health, store
 from appliance.config import Config
 
+FOLDER = "EXAMSITE_DAYS_FOLDER"  # where the days are played, told to the processes that run the tests
 MINUTES = os.environ.get("EXAMSITE_DAY_MINUTES", "2.5")
 KILLS = 20
 LIMIT_S = 420.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class DayResult:
     """A day that was played: its folder, what it printed, and what was killed when (service, seconds of the day)."""
 
     root: Path
     status: int
     output: str
-    kills: list[tuple[str, float]] = field(default_factory=list)
+    kills: list[tuple[str, float]]
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -49,54 +50,68 @@ class DayResult:
         return configuration.load(self.root / "site.toml")
 
 
+class Results:
+    """What the days left in their folder; read by whichever process runs the tests."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def result(self, name: str) -> DayResult:
+        """The day once it is over."""
+        file, until = self._folder / f"{name}.json", time.monotonic() + 2 * LIMIT_S
+        while not file.exists():
+            assert time.monotonic() < until, f"the {name} day did not end"
+            time.sleep(0.2)
+        left = json.loads(file.read_text(encoding="utf-8"))
+        output = (self._folder / f"{name}.txt").read_text(encoding="utf-8")
+        return DayResult(self._folder / name, left["status"], output, left["kills"])
+
+
 class Days:
     """Plays days by name: `calm` as it is, `killed` with 20 SIGKILLs to services at random moments."""
 
-    def __init__(self, names: list[str]) -> None:
-        self._names = names
-        self._folder = Path(tempfile.mkdtemp(prefix="examsite-days-"))
-        self._results: dict[str, DayResult] = {}
-        self._done = {name: threading.Event() for name in names}
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="examsite-days-"))
+        self._names: list[str] = []
         self._process: subprocess.Popen[str] | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="days", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def result(self, name: str) -> DayResult:
-        """The day once it is over."""
-        assert self._done[name].wait(LIMIT_S * len(self._names)), f"the {name} day did not end"
-        return self._results[name]
+    def start(self, names: list[str]) -> None:
+        """Begin to play these; a second call is none."""
+        if not self._names:
+            self._names = names
+            self._thread.start()
 
     def close(self) -> None:
         """End a day that is still running, and remove the folder."""
         self._closing.set()
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
-        self._thread.join(30)
-        for folder in self._folder.rglob("*"):
+        if self._names:
+            self._thread.join(30)
+        for folder in self.folder.rglob("*"):
             if folder.is_dir() and not folder.is_symlink():
                 folder.chmod(0o700)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run(self) -> None:
         for name in self._names:
             if not self._closing.is_set():
-                self._results[name] = self._play(name)
-                self._done[name].set()
+                self._play(name)
 
-    def _play(self, name: str) -> DayResult:
-        root = self._folder / name
-        argv = [sys.executable, "-m", "appliance", "demo", "--exit", "--minutes", MINUTES, "--port", str(free_port()),
-                "--data", str(root)]  # fmt: skip
+    def _play(self, name: str) -> None:
+        root = self.folder / name
+        argv = [sys.executable, "-m", "appliance", "demo", "--exit", "--minutes", MINUTES]
+        argv += ["--port", str(free_port()), "--data", str(root)]
         environment = {**os.environ, "LC_ALL": "C.UTF-8"}
-        with (self._folder / f"{name}.txt").open("w+", encoding="utf-8") as output:
+        with (self.folder / f"{name}.txt").open("w", encoding="utf-8") as output:
             self._process = subprocess.Popen(argv, stdout=output, stderr=output, text=True, env=environment)
             kills = list(self._kill_now_and_then(root)) if name == "killed" else []
             status = self._process.wait(LIMIT_S)
-            output.seek(0)
-            return DayResult(root, status, output.read(), kills)
+        fresh = self.folder / f"{name}.new"
+        fresh.write_text(json.dumps({"status": status, "kills": kills}), encoding="utf-8")
+        fresh.rename(self.folder / f"{name}.json")  # whole or not there, for who waits in another process
 
     def _kill_now_and_then(self, root: Path) -> Iterator[tuple[str, float]]:
         """SIGKILL a random service at 20 random moments between the plan and the hand-over."""
