@@ -20,7 +20,7 @@ from drivers import onvif, picture, rtsp
 from drivers.types import CameraFacts, DriverError
 
 ONVIF_TIMEOUT_S = 3.0  # each request
-STREAM_TIMEOUT_S = 5.0  # from connecting to the first frames
+STREAM_TIMEOUT_S = 10.0  # from connecting to the first frames; a busy box of two cores needed more than 5
 
 CODECS = {"h264": "H.264", "hevc": "H.265"}
 SWITCHED_OFF = N_("Check its power and cable, and its port of the switch.")

@@ -20,7 +20,7 @@ from appliance.store import Database
 
 log = logging.getLogger(__name__)
 
-WHOLE_RUN_S = 15.0  # whatever has not answered by then is written down as it is
+WHOLE_RUN_S = 30.0  # whatever has not answered by then is written down as it is
 
 
 def run(
