@@ -114,6 +114,14 @@ class Morning:
     safe_begins: datetime | None = None
     open_file: bytes = b""  # as a kill would leave it
 
+    def look_at_the_open_file(self, gate: CameraLoop) -> bool:
+        """What a kill would leave now; False while one file gives way to the next and they do not belong together."""
+        state, files, last = gate.state, archive.incoming(self.config, "gate"), adopted(self.db, "gate")[-1]
+        if len(files) != 1 or archive.number_of(files[0]) != archive.number_of(Path(last.path)) + 1:
+            return False
+        self.safe, self.safe_begins, self.open_file = state, last.ends_at, files[0].read_bytes()
+        return archive.incoming(self.config, "gate") == files
+
     def gaps(self, camera: str) -> tuple[coverage.Gap, ...]:
         return self.covered(camera).gaps
 
@@ -142,9 +150,7 @@ def morning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Morning]:
             lane = len(adopted(db, "lane"))
             loops["shed"].config = replace(config, reserve_bytes=1 << 60)
             time.sleep(1.6)
-            found.safe = loops["gate"].state
-            (path,) = archive.incoming(config, "gate")
-            found.open_file, found.safe_begins = path.read_bytes(), adopted(db, "gate")[-1].ends_at
+            wait_until(lambda: found.look_at_the_open_file(loops["gate"]), "one file is open behind the finished ones")
             wait_until(lambda: loops["yard"].state.state == "reconnecting", "the silence is seen")
             found.silent_cause = loops["yard"].state.cause
             cameras.control("silence yard 0")
@@ -213,7 +219,12 @@ def test_what_is_called_safe_is_in_the_file(morning: Morning) -> None:
     left = film(morning.config.data / "left.mp4")
     left.write_bytes(morning.open_file)
     safe_s = (datetime.fromisoformat(morning.safe.safe_until_at) - morning.safe_begins).total_seconds()
-    assert fmp4.read(left).duration_s >= safe_s - 0.1
+    try:
+        written_s = fmp4.read(left).duration_s
+    except fmp4.Unreadable as fault:  # it had just begun: then nothing beyond the finished files may be called safe
+        assert fault.empty
+        written_s = 0.0
+    assert written_s >= safe_s - 0.1
     assert counters(morning.config, adopted(morning.db, "gate"))
 
 
