@@ -7,6 +7,7 @@ reply that is no reply.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -21,9 +22,21 @@ MEDIA2 = "http://www.onvif.org/ver20/media/wsdl"
 PTZ = "http://www.onvif.org/ver20/ptz/wsdl"
 EVENTS = "http://www.onvif.org/ver10/events/wsdl"
 RECORDING = "http://www.onvif.org/ver10/recording/wsdl"
+IMAGING = "http://www.onvif.org/ver20/imaging/wsdl"
+DEVICEIO = "http://www.onvif.org/ver10/deviceIO/wsdl"
 DEVICE = "http://www.onvif.org/ver10/device/wsdl"
 # GetCapabilities names services by category, GetServices by namespace; inside we only use namespaces.
-CATEGORIES = {"Device": DEVICE, "Media": MEDIA1, "PTZ": PTZ, "Events": EVENTS, "Recording": RECORDING}
+CATEGORIES = {
+    "Device": DEVICE,
+    "Media": MEDIA1,
+    "PTZ": PTZ,
+    "Events": EVENTS,
+    "Recording": RECORDING,
+    "Imaging": IMAGING,
+    "DeviceIO": DEVICEIO,
+}
+# A namespace is written with a slash too many, or in other letters: it is still that service.
+SPACES = {space.lower(): space for space in (MEDIA2, *CATEGORIES.values())}
 NOT_LET_IN = ("NotAuthorized", "FailedAuthentication", "FailedCheck", "InvalidSecurity", "InvalidSecurityToken")
 
 
@@ -107,11 +120,16 @@ def text(element: Any) -> str:
 
 
 def number(element: Any) -> float:
-    """An element's text as a number, 0 when it is none."""
+    """An element's text as a number, 0 when it is none (nor is "inf", which some write for "no limit")."""
     try:
-        return float(text(element))
+        said = float(text(element))
     except ValueError:
         return 0.0
+    return said if math.isfinite(said) else 0.0
+
+
+def _whole_number(said: str | None) -> int:
+    return int(said) if said and said.strip().isascii() and said.strip().isdigit() else 0
 
 
 def clock_of(reply: Any) -> datetime | None:
@@ -132,7 +150,7 @@ def services_of(reply: Any) -> dict[str, str]:
     for service in every(reply, "Service"):
         space, address = text(first(service, "Namespace")), text(first(service, "XAddr"))
         if space and address:
-            found.setdefault(space, address)
+            found.setdefault(SPACES.get(space.rstrip("/").lower(), space), address)
     if found:
         return found
     for name, space in CATEGORIES.items():
@@ -163,6 +181,12 @@ def profiles_of(reply: Any) -> list[StreamProfile]:
                 stream_uri="",
                 snapshot_uri="",
                 sound=text(first(sound, "Encoding")) or None,
+                name=text(next((node for node in profile if local(node) == "Name"), None)),
+                gop=int(number(first(video, "GovLength"))) or _whole_number(video.get("GovLength")),
+                bit_rate_kbps=int(number(first(video, "BitrateLimit"))),
+                codec_profile=text(first(video, "H264Profile", "Mpeg4Profile")) or video.get("Profile") or "",
+                encoder=video.get("token") or "",
+                source=text(first(first(profile, "VideoSourceConfiguration", "VideoSource"), "SourceToken")),
             )
         )
     return found

@@ -139,7 +139,11 @@ class Resumes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StreamProfile:
-    """One media profile of a camera, as ONVIF Media tells it. Sizes in pixels, rate in frames a second."""
+    """One media profile of a camera, as ONVIF Media tells it. Sizes in pixels, rate in frames a second.
+
+    codec is H264, H265, JPEG or MPEG4, "" when the camera gives a stream without saying what it holds; 0 is unknown.
+    `encoder` and `source` are the tokens by which it is set: of the encoder's configuration and of the video source's.
+    """
 
     token: str
     codec: str
@@ -149,6 +153,13 @@ class StreamProfile:
     stream_uri: str
     snapshot_uri: str
     sound: str | None = None
+    name: str = ""
+    gop: int = 0
+    bit_rate_kbps: int = 0
+    codec_profile: str = ""
+    encoder: str = ""
+    source: str = ""
+    service: str = ""  # which service told it: media2 or media1
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,3 +182,168 @@ class CameraFacts:
     relays: tuple[str, ...] = ()
     recordings: tuple[str, ...] = ()
     faults: Sequence[str] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class CameraClock:
+    """A camera's clock. `zone` is POSIX TZ text as the camera writes it; utc_at and offset_s None: it did not say."""
+
+    utc_at: datetime | None = None
+    offset_s: float | None = None
+    zone: str = ""
+    daylight: bool = False
+    by_ntp: bool = False
+    ntp: tuple[str, ...] = ()
+    ntp_from_dhcp: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CameraService:
+    """One service: its namespace, where we reach it, and its version ("" when not said)."""
+
+    namespace: str
+    address: str
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A place a camera can turn to."""
+
+    token: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PtzNode:
+    """What a camera can turn: the spaces it lists are the last words of their addresses."""
+
+    token: str
+    name: str
+    home: bool
+    max_presets: int
+    spaces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Imaging:
+    """Picture settings of one video source, flat: "Exposure/Mode" -> "AUTO". Options: what is allowed for each."""
+
+    source: str
+    settings: tuple[tuple[str, str], ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """A relay output. `service` is where it was found and is set: device or deviceio."""
+
+    token: str
+    service: str
+    mode: str = ""
+    idle: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DigitalInput:
+    """A contact input of the camera; a rack door can hang there."""
+
+    token: str
+    idle: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CardRecording:
+    """A recording on the camera's own card."""
+
+    token: str
+    source: str = ""
+    content: str = ""
+    tracks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingJob:
+    """What writes to the card: mode is Active or Idle as it was set, state what really happens."""
+
+    token: str
+    recording: str
+    mode: str
+    priority: int = 0
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraUser:
+    """An account in the camera; passwords are never told."""
+
+    name: str
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class CameraInterface:
+    """One network connection of the camera; addresses carry their prefix: 10.0.0.5/24."""
+
+    token: str
+    name: str
+    mac: str
+    addresses: tuple[str, ...]
+    dhcp: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CameraNetwork:
+    """How the camera stands in its network. protocols: "HTTP 80", "RTSP 554 off"."""
+
+    interfaces: tuple[CameraInterface, ...] = ()
+    gateways: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
+    hostname: str = ""
+    protocols: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Osd:
+    """A text in the picture. kind is Plain, Date, Time, DateAndTime or Image; source is a video source configuration."""
+
+    token: str
+    source: str
+    kind: str
+    text: str = ""
+    position: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WholeCamera:
+    """Everything a camera says of itself. What it could not say is empty here and a sentence in `facts.faults`."""
+
+    facts: CameraFacts
+    clock: CameraClock = field(default_factory=CameraClock)
+    services: tuple[CameraService, ...] = ()
+    nodes: tuple[PtzNode, ...] = ()
+    presets: tuple[Preset, ...] = ()
+    imaging: tuple[Imaging, ...] = ()
+    relays: tuple[Relay, ...] = ()
+    inputs: tuple[DigitalInput, ...] = ()
+    recordings: tuple[CardRecording, ...] = ()
+    jobs: tuple[RecordingJob, ...] = ()
+    users: tuple[CameraUser, ...] = ()
+    network: CameraNetwork = field(default_factory=CameraNetwork)
+    osds: tuple[Osd, ...] = ()
+    scopes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SetResult:
+    """What came of setting something in a camera, read back afterwards.
+
+    `found` is what the camera says now; ok only when that is what was `wanted` (or the nearest the camera allows, then
+    `note` says so). `before` is what it said earlier. No password is ever in any of them.
+    """
+
+    wanted: str
+    found: str
+    ok: bool
+    note: str = ""
+    before: str = ""
