@@ -148,6 +148,40 @@ class Export(Strict):
     agree_within_min: Positive
 
 
+class Action(Strict):
+    """What people do at the equipment, as the official form prints it.
+
+    `common` ones stand first and take three presses. `needs_room`: a room or a range of rooms is said. `needs_words`: the
+    title alone says nothing. `ends_itself`: it is over with the press that announces it (a failure is noticed, not worked on).
+    """
+
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+    title: Words
+    common: bool = False
+    needs_room: bool = True
+    needs_words: bool = False
+    ends_itself: bool = False
+
+
+class Journal(Strict):
+    """The access journal. `responsible`: whose second signature an act needs; they must be allowed to read it all."""
+
+    responsible: Annotated[tuple[Role, ...], Field(min_length=1)]
+    signature_min: NotNegative
+    action: Annotated[tuple[Action, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def one_of_each(self) -> Self:
+        names = [action.id for action in self.action]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"more than one action {', '.join(twice)}")
+        blind = [role.value for role in self.responsible if role not in (Role.HEAD, Role.ADMIN)]
+        if blind:
+            raise ValueError(f"{', '.join(blind)} cannot answer for the journal: only head and admin read all of it")
+        return self
+
+
 class Codes(Strict):
     """Room codes with a meaning of their own."""
 
@@ -167,6 +201,7 @@ class Profile(Strict):
     signin: SignIn
     retention: Retention
     export: Export
+    journal: Journal
     codes: Codes
 
     def window(self, kind: RoomKind, starts_at: datetime, ends_at: datetime) -> tuple[datetime, datetime] | None:
