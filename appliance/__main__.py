@@ -21,6 +21,7 @@ COMMANDS = {
     "export": ("appliance.commands.export:export", "Hand over the recordings of an exam."),
     "init": ("appliance.commands.site:init", "Make the site's folders and database, or bring them up to date."),
     "panel": ("appliance.commands.panel:panel", "Listen to a panel's line."),
+    "record": ("appliance.commands.record:record", "Record streams into a folder, without a site: to try a camera."),
     "run": ("appliance.commands.run:run", "Run one service, or all of them."),
     "user": ("appliance.commands.user:user", "Add, list and disable people."),
     "verify": ("appliance.commands.verify:verify", "Check the journal, the archive, or a handed-over folder."),

@@ -38,27 +38,32 @@ def main(config: Config, clock: Clock, stop: threading.Event) -> None:
         left = leftovers.recover(db, config, clock)
         if left:
             log.info("took in %s recordings that were left open", len(left))
-        plan = Plan(config, clock)
-        _note_absence(db, config, clock, wanted=plan.look(db).keys())
-        syncer, ending = Syncer(), threading.Event()
+        _note_absence(db, config, clock, wanted=Plan(config, clock).look(db).keys())
+        syncer = Syncer()
         loops = [CameraLoop(config, clock, camera, syncer) for camera in config.cameras]
-        with store.transaction(db):
-            cameras.save(db, [loop.state for loop in loops])
-        threads = [
-            threading.Thread(target=_keep, args=(loop, stop), name=loop.camera.id, daemon=True) for loop in loops
-        ]
-        sync = threading.Thread(target=syncer.run, args=(ending,), name="sync")
-        for thread in (sync, *threads):
-            thread.start()
-        try:
-            health.started(db, clock, NAME)
-            _watch(db, config, clock, stop, loops, plan)
-        finally:
-            stop.set()
-            _end(loops, threads)
-            ending.set()
-            sync.join()
-        _save(db, loops, {})
+        record(db, config, clock, stop, loops, syncer)
+
+
+def record(
+    db: Database, config: Config, clock: Clock, stop: threading.Event, loops: list[CameraLoop], syncer: Syncer
+) -> None:
+    """Run the cameras' threads until `stop`, and record what the plan wants."""
+    plan, ending = Plan(config, clock), threading.Event()
+    with store.transaction(db):
+        cameras.save(db, [loop.state for loop in loops])
+    threads = [threading.Thread(target=_keep, args=(loop, stop), name=loop.camera.id, daemon=True) for loop in loops]
+    sync = threading.Thread(target=syncer.run, args=(ending,), name="sync")
+    for thread in (sync, *threads):
+        thread.start()
+    try:
+        health.started(db, clock, NAME)
+        _watch(db, config, clock, stop, loops, plan)
+    finally:
+        stop.set()
+        _end(loops, threads)
+        ending.set()
+        sync.join()
+    _save(db, loops, {})
 
 
 def _watch(
