@@ -29,6 +29,7 @@ INT_WAIT_S, TERM_WAIT_S = 3.0, 1.0
 MOVFLAGS = (
     f"movflags=+frag_keyframe+empty_moov+default_base_moof:frag_duration={FRAGMENT_S * 1e6:.0f}"
     ":flush_packets=1:video_track_timescale=90000"  # 5.1 picks 12800 for itself and 7.1 90000
+    ":write_prft=wallclock"  # the camera's own clock a fragment, out of its sender reports (fmp4.Stamp)
 )
 # Ends with the thread that started it (pdeathsig), also when that was gone before setpriv could say so (the PPID test).
 LEASH = ("setpriv", "--pdeathsig", "KILL", "sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"')

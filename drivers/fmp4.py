@@ -36,12 +36,27 @@ class Unreadable(DriverError):
 
 
 @dataclass(frozen=True, slots=True)
+class Stamp:
+    """A fragment's producer reference time (14496-12, 8.16.5), as ffmpeg's `write_prft=wallclock` leaves it.
+
+    `clock_s`, Unix time, is the camera's clock at the frame `at_s` once a sender report (RFC 3550, 6.4.1) has come.
+    Before that it is this box's clock when the fragment, `length_s` long, was written. Its flags are 24 either way
+    (5.1 and 7.1); `appliance.segment_clock` tells them apart.
+    """
+
+    at_s: float
+    length_s: float
+    clock_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What a recording holds. Times are seconds from its first video frame.
 
     `whole_bytes`: up to here every fragment is complete; less than `size_bytes` when the file was cut or torn.
     `holes`: (from, to) pairs between two frames that are further apart than the stream's rhythm allows.
     `false_start_s`: how much longer the first frame stands than the others (see `without_false_start`).
+    `last_s`: where the last frame begins; the recording ends one frame later.
     """
 
     video: str
@@ -53,6 +68,8 @@ class Facts:
     false_start_s: float
     whole_bytes: int
     size_bytes: int
+    last_s: float
+    stamps: tuple[Stamp, ...] = ()
 
     def without_false_start(self) -> Facts:
         """The same for the first file of a run, whose first stamp is not to be trusted.
@@ -62,7 +79,9 @@ class Facts:
         """
         shift = self.false_start_s
         holes = tuple((a - shift, b - shift) for a, b in self.holes if a > shift)
-        return replace(self, duration_s=self.duration_s - shift, holes=holes, false_start_s=0.0)
+        stamps = tuple(replace(s, at_s=s.at_s - shift) if s.at_s >= shift else s for s in self.stamps)
+        return replace(self, duration_s=self.duration_s - shift, holes=holes, false_start_s=0.0,
+                       last_s=max(0.0, self.last_s - shift), stamps=stamps)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -71,6 +90,7 @@ class _Track:
     timescale: int = 0
     default_duration: int = 0
     starts: list[int] = field(default_factory=list)  # decode time of each fragment, in the track's timescale
+    told: list[tuple[int, float] | None] = field(default_factory=list)  # (media time, Unix time) of each fragment
     durations: list[array[int]] = field(default_factory=list)
 
 
@@ -79,16 +99,19 @@ def read(path: Path) -> Facts:
     with path.open("rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
         tracks: dict[int, _Track] = {}
-        whole, pending = 0, b""
+        whole, pending, told = 0, b"", None
         for kind, at, length in _boxes(file.fileno(), size):
+            if kind == b"prft":  # stands before the fragment it speaks of
+                told = _sound(_reference_time, _content(file.fileno(), at, length))
+                continue  # nor is it anything without its fragment
             if kind == b"moov":
                 tracks = _sound(_tracks, _content(file.fileno(), at, length)) or {}
             elif kind == b"moof":
                 pending = _content(file.fileno(), at, length)
                 continue  # whole only together with its mdat
-            elif kind == b"mdat" and pending and not _sound(_take_fragment, tracks, pending, length - 8):
+            elif kind == b"mdat" and pending and not _sound(_take_fragment, tracks, pending, length - 8, told):
                 break
-            pending = b""
+            pending, told = b"", None
             whole = at + length
     video = next((t for t in tracks.values() if t.codec in VIDEO.values()), None)
     if video is None or not any(video.durations):
@@ -174,10 +197,22 @@ def _codec(minf: bytes) -> str:
     return ""
 
 
-def _take_fragment(tracks: dict[int, _Track], moof: bytes, held_bytes: int) -> bool:
+NTP_TO_UNIX_S = 2_208_988_800  # RFC 868: from 1900 to 1970
+
+
+def _reference_time(prft: bytes) -> tuple[int, int, float]:
+    """Track, media time and Unix time of a producer reference time box."""
+    number, seconds, fraction = struct.unpack_from(">4x3I", prft)
+    media = struct.unpack_from(">Q" if prft[0] == 1 else ">I", prft, 16)[0]
+    return number, media, seconds - NTP_TO_UNIX_S + fraction / 2**32
+
+
+def _take_fragment(
+    tracks: dict[int, _Track], moof: bytes, held_bytes: int, told: tuple[int, int, float] | None
+) -> bool:
     """Note a fragment's frames in its tracks; False when it names more bytes than its mdat has."""
     named = 0
-    found: list[tuple[_Track, int, array[int]]] = []
+    found: list[tuple[_Track, int, array[int], tuple[int, float] | None]] = []
     for kind, traf in _inside(moof):
         if kind != b"traf":
             continue
@@ -192,10 +227,11 @@ def _take_fragment(tracks: dict[int, _Track], moof: bytes, held_bytes: int) -> b
             return False
         durations, sizes = _run(boxes[b"trun"], track.default_duration if duration is None else duration, size)
         named += sizes
-        found.append((track, start, durations))
+        found.append((track, start, durations, told[1:] if told is not None and told[0] == number else None))
     if not found or named > held_bytes:
         return False
-    for track, start, durations in found:
+    for track, start, durations, said in found:
+        track.told.append(said)
         track.starts.append(start)
         track.durations.append(durations)
     return True
@@ -251,7 +287,9 @@ def _facts(video: _Track, audio: str | None, whole: int, size: int) -> Facts:
     return Facts(
         video=video.codec, audio=audio, frames=frames, duration_s=(at - origin) / scale, frame_s=frame / scale,
         holes=tuple(holes), false_start_s=(first - frame) / scale if first > 2 * frame else 0.0,
-        whole_bytes=whole, size_bytes=size,
+        whole_bytes=whole, size_bytes=size, last_s=(at - origin - video.durations[-1][-1]) / scale,
+        stamps=tuple(Stamp((said[0] - origin) / scale, sum(durations) / scale, said[1])
+                     for said, durations in zip(video.told, video.durations, strict=True) if said is not None),
     )  # fmt: skip
 
 
