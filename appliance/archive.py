@@ -18,11 +18,12 @@ from typing import Any
 
 import rfc8785
 
-from appliance import coverage, exams, journal, store
+from appliance import coverage, exams, journal, segment_clock, store
 from appliance.clock import Clock, SystemClock, iso, parse
 from appliance.config import Config
 from appliance.exams import Exam
 from appliance.model import N_, Actor, ApplianceError, Message, message
+from appliance.segment_clock import SegmentClock
 from appliance.store import Database
 from drivers.fmp4 import Facts
 
@@ -30,11 +31,16 @@ LABEL = (
     "%Y%m%dT%H%M%S.%fZ"  # first in an archived file's name: its start, so that a row can be made again from the file
 )
 BLOCK_BYTES = 1 << 20
+NO_EVIDENCE = SegmentClock()
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One finished recording of one camera. `path` is below the video folder; `holes` are spans without a frame."""
+    """One finished recording of one camera. `path` is below the video folder; `holes` are spans without a frame.
+
+    Its first frame is at `starts_at`, its last begins at `last_frame_at`. Order within a run is that of `number`, which
+    no clock can touch.
+    """
 
     id: int
     camera: str
@@ -50,6 +56,12 @@ class Segment:
     repaired: bool
     held: bool
     holes: tuple[tuple[datetime, datetime], ...]
+    last_frame_at: datetime | None
+    clock: SegmentClock
+
+    @property
+    def number(self) -> int:
+        return number_of(Path(self.path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +91,7 @@ class Verified:
 
 def adopt(
     db: Database, config: Config, finished: Path, camera: str, facts: Facts, starts_at: datetime, ends_at: datetime,
-    *, repaired: bool = False,
+    *, repaired: bool = False, evidence: SegmentClock = NO_EVIDENCE,
 ) -> Segment:  # fmt: skip
     """Take a finished recording into the archive. Opens its own transaction.
 
@@ -98,7 +110,7 @@ def adopt(
     sync(folder)
     try:
         with store.transaction(db):
-            return _insert(db, config, place, camera, facts, starts_at, ends_at, size, sha256, repaired)
+            return _insert(db, config, place, camera, facts, starts_at, ends_at, size, sha256, repaired, evidence)
     except sqlite3.Error:  # the database takes nothing now: back to where it will be tried again
         place.rename(finished)
         raise
@@ -110,21 +122,26 @@ def readopt(db: Database, config: Config, place: Path, camera: str, facts: Facts
     sha256, size = digest(place)
     with store.transaction(db):
         return _insert(db, config, place, camera, facts, starts_at, starts_at + timedelta(seconds=facts.duration_s),
-                       size, sha256, repaired=False)  # fmt: skip
+                       size, sha256, repaired=False,
+                       evidence=segment_clock.witnessed(facts, starts_at, "arrival", "unknown"))  # fmt: skip
 
 
 def _insert(
     db: Database, config: Config, place: Path, camera: str, facts: Facts, starts_at: datetime, ends_at: datetime,
-    size: int, sha256: str, repaired: bool,
+    size: int, sha256: str, repaired: bool, evidence: SegmentClock,
 ) -> Segment:  # fmt: skip
     holes = [[iso(starts_at + timedelta(seconds=a)), iso(min(starts_at + timedelta(seconds=b), ends_at))]
              for a, b in facts.holes]  # fmt: skip
     path = str(place.relative_to(config.video))
+    # On the boundary the next file begins at, not on the media's own end: the two differ by the rounding of clocks.
+    last = max(starts_at, ends_at - timedelta(seconds=facts.duration_s - facts.last_s))
     db.write(
         "insert into segment (camera, run, path, starts_at, ends_at, frames, size_bytes, sha256, video, audio,"
-        " repaired, holes) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " repaired, holes, last_frame_at, derived, camera_offset_ms, box_clock, step_ms)"
+        " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (camera, run_of(place), path, iso(starts_at), iso(ends_at), facts.frames, size, sha256, facts.video,
-         facts.audio, int(repaired), json.dumps(holes)),
+         facts.audio, int(repaired), json.dumps(holes), iso(last), evidence.derived, evidence.camera_offset_ms,
+         evidence.box_clock, evidence.step_ms),
     )  # fmt: skip
     return _segment(db.rows("select * from segment where path = ?", (path,))[0])
 
@@ -276,5 +293,9 @@ def sync(target: Path) -> None:
 
 def _segment(row: dict[str, Any]) -> Segment:
     holes = tuple((parse(a), parse(b)) for a, b in json.loads(row["holes"]))
-    return Segment(**{**row, "starts_at": parse(row["starts_at"]), "ends_at": parse(row["ends_at"]),
+    row = dict(row)
+    clock = SegmentClock(*(row.pop(name) for name in ("derived", "camera_offset_ms", "box_clock", "step_ms")))
+    last = row["last_frame_at"]
+    return Segment(**{**row, "clock": clock, "last_frame_at": parse(last) if last else None,
+                      "starts_at": parse(row["starts_at"]), "ends_at": parse(row["ends_at"]),
                       "repaired": bool(row["repaired"]), "held": bool(row["held"]), "holes": holes})  # fmt: skip

@@ -12,7 +12,7 @@ import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from appliance import archive, journal, store
+from appliance import archive, journal, segment_clock, store
 from appliance.archive import Segment
 from appliance.clock import Clock
 from appliance.config import Config
@@ -82,23 +82,24 @@ def _adopt(db: Database, config: Config, clock: Clock, path: Path, camera: str) 
         return None
     if archive.number_of(path) == 0:
         facts = facts.without_false_start()
-    starts_at, ends_at = _place(db, path, facts, written_at)
+    starts_at, ends_at, follows = _place(db, path, facts, written_at)
     if facts.whole_bytes < facts.size_bytes:
         cut(db, config, clock, path, camera, facts)
     repaired = was_cut(config, path, camera)
-    segment = archive.adopt(db, config, path, camera, facts, starts_at, ends_at, repaired=repaired)
+    evidence = segment_clock.witnessed(facts, starts_at, "arrival" if follows else "file", "unknown")
+    segment = archive.adopt(db, config, path, camera, facts, starts_at, ends_at, repaired=repaired, evidence=evidence)
     log.info("took in %s, left open until %s", segment.path, ends_at)
     return segment
 
 
-def _place(db: Database, path: Path, facts: fmp4.Facts, written_at: datetime) -> tuple[datetime, datetime]:
-    """Where the recording lies: after the one before it of the same run, else up to the last time it was written to."""
+def _place(db: Database, path: Path, facts: fmp4.Facts, written_at: datetime) -> tuple[datetime, datetime, bool]:
+    """Where the recording lies: after the one before it of the same run (True), else up to its last write."""
     length = timedelta(seconds=facts.duration_s)
     before = archive.last_of_run(db, archive.run_of(path))
     follows = before is not None and archive.number_of(Path(before.path)) == archive.number_of(path) - 1
     if before is None or not follows or abs(before.ends_at + length - written_at) > FAR:
-        return written_at - length, written_at
-    return before.ends_at, before.ends_at + length
+        return written_at - length, written_at, False
+    return before.ends_at, before.ends_at + length, True
 
 
 def cut(db: Database, config: Config, clock: Clock, path: Path, camera: str, facts: fmp4.Facts) -> None:

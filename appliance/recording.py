@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from appliance import archive, cameras, coverage, journal, leftovers, store
+from appliance import archive, cameras, coverage, journal, leftovers, segment_clock, store
 from appliance.cameras import CameraState
 from appliance.clock import Clock, iso
 from appliance.config import Camera, Config
@@ -297,8 +297,10 @@ class _Watch:
             placed = self._timeline.place(
                 starts_s, facts.duration_s, facts.frame_s, facts.frames, steady=not facts.holes
             )
+            evidence = segment_clock.witnessed(facts, placed.starts_at, "arrival", segment_clock.box_clock(),
+                                               placed.step_ms)  # fmt: skip
             archive.adopt(self._db, self._config, finished.path, self._loop.camera.id, facts, placed.starts_at,
-                          placed.ends_at, repaired=torn)  # fmt: skip
+                          placed.ends_at, repaired=torn, evidence=evidence)  # fmt: skip
         except (OSError, sqlite3.Error, fmp4.Unreadable) as fault:
             log.error("%s could not be archived yet: %s", finished.path.name, fault)
             self._owes = True

@@ -130,6 +130,11 @@ create table segment (
   repaired   integer not null default 0 check (repaired in (0, 1)),   -- 1: cut back to its last whole fragment after a crash
   holes      text not null default '[]' check (json_valid(holes)),   -- [from, to] inside the file without a frame
   held       integer not null default 1 check (held in (0, 1)),       -- 1: retention may not touch it
+  last_frame_at text check (last_frame_at like '%Z'),        -- the last frame begins, the box's clock
+  derived    text not null default 'arrival' check (derived in ('arrival', 'rtcp', 'file')),   -- segment_clock.py
+  camera_offset_ms integer,                                  -- the camera's clock minus the box's; null: not known
+  box_clock  text not null default 'unknown' check (box_clock in ('synchronised', 'free', 'unknown')),
+  step_ms    integer not null default 0,                     -- the box's clock was set by so much during it
   check (ends_at > starts_at)
 ) strict;
 create index segment_time on segment (camera, starts_at);

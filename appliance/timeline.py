@@ -19,10 +19,11 @@ JOIN_S = 0.5  # what is nearer to the segment before than this joins it (fmp4.HO
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A segment's place on the box's clock, UTC."""
+    """A segment's place on the box's clock, UTC. `step_ms`: how far that was set meanwhile, 0 when it was not."""
 
     starts_at: datetime
     ends_at: datetime
+    step_ms: int = 0
 
 
 class Timeline:
@@ -73,7 +74,7 @@ class Timeline:
         end_mono_s = self._end_media_s + anchor_s
         ends_at = max(self._wall(end_mono_s, end_offset_s), starts_at + timedelta(seconds=frame_s))
         self._next_at = self._wall(end_mono_s, self._offset_s) if stepped else ends_at
-        return Placed(starts_at, ends_at)
+        return Placed(starts_at, ends_at, round((self._offset_s - before_s) * 1000) if stepped else 0)
 
     def _settle(self, end_s: float, duration_s: float, frames: int, steady: bool) -> float:
         """The anchor for the file that ends at `end_s`."""
