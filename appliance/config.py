@@ -138,7 +138,7 @@ class Panel(Strict):
 
 
 class Zone(Strict):
-    """What a panel's zone number means here. `role` rack-door and room-door make journal entries instead of alarms."""
+    """What a panel's zone number means here. Every `role` but detector makes journal entries instead of alarms."""
 
     panel: str
     number: str
@@ -146,7 +146,7 @@ class Zone(Strict):
     partition: str | None = None
     name: Words
     room: str | None = None
-    role: Literal["detector", "rack-door", "room-door"] = "detector"
+    role: Literal["detector", "rack-door", "room-door", "box-cover"] = "detector"
 
 
 class ExportTarget(Strict):
@@ -155,6 +155,14 @@ class ExportTarget(Strict):
     id: Id
     name: Words
     path: Path
+
+
+class Ups(Strict):
+    """The UPS the box hangs on, as a NUT server calls it. Without one only the kernel's own supplies are watched."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 3493
 
 
 class _File(Strict):
@@ -169,6 +177,7 @@ class _File(Strict):
     panel: tuple[Panel, ...] = ()
     zone: tuple[Zone, ...] = ()
     export_target: tuple[ExportTarget, ...] = ()
+    ups: Ups | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +196,7 @@ class Config:
     panels: tuple[Panel, ...]
     zones: tuple[Zone, ...]
     export_targets: tuple[ExportTarget, ...]
+    ups: Ups | None = None
 
     @property
     def database(self) -> Path:
@@ -278,6 +288,7 @@ def load(path: Path) -> Config:
         panels=tuple(_at_home(p, base) for p in said.panel),
         zones=said.zone,
         export_targets=tuple(t.model_copy(update={"path": base / t.path}) for t in said.export_target),
+        ups=said.ups,
     )
 
 

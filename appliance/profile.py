@@ -163,12 +163,49 @@ class Action(Strict):
     ends_itself: bool = False
 
 
+class Match(Strict):
+    """Which announced actions explain an event that the box entered (docs/journal.md, "Unexplained").
+
+    `events`: kinds of entries; `role` narrows doors to one role of `zone.role`. `actions`: ids of `[[journal.action]]`,
+    empty for any. An action covers from `before_min` before its beginning to `after_min` after its end, one that is
+    still open at most `lasts_min`. It may be announced up to `announce_min` after the event. `brief_s`: what was over
+    by itself within this explains itself.
+    """
+
+    events: Annotated[tuple[str, ...], Field(min_length=1)]
+    role: str = ""
+    actions: tuple[str, ...] = ()
+    before_min: NotNegative
+    after_min: NotNegative
+    announce_min: NotNegative
+    lasts_min: Positive
+    same_room: bool = True
+    brief_s: NotNegative = 0
+
+
+class Expect(Strict):
+    """What an announced action must have made the box see, from `before_min` before it to `after_min` after its end."""
+
+    actions: Annotated[tuple[str, ...], Field(min_length=1)]
+    events: Annotated[tuple[str, ...], Field(min_length=1)]
+    role: str = ""
+    before_min: NotNegative
+    after_min: NotNegative
+    same_room: bool = True
+
+
 class Journal(Strict):
-    """The access journal. `responsible`: whose second signature an act needs; they must be allowed to read it all."""
+    """The access journal. `responsible`: whose second signature an act needs; they must be allowed to read it all.
+
+    `camera_look_min`: how often what each camera tells of itself is compared with what it told before.
+    """
 
     responsible: Annotated[tuple[Role, ...], Field(min_length=1)]
     signature_min: NotNegative
     action: Annotated[tuple[Action, ...], Field(min_length=1)]
+    camera_look_min: Positive
+    match: tuple[Match, ...] = ()
+    expect: tuple[Expect, ...] = ()
 
     @model_validator(mode="after")
     def one_of_each(self) -> Self:
@@ -179,7 +216,23 @@ class Journal(Strict):
         blind = [role.value for role in self.responsible if role not in (Role.HEAD, Role.ADMIN)]
         if blind:
             raise ValueError(f"{', '.join(blind)} cannot answer for the journal: only head and admin read all of it")
+        unknown = {action for rule in (*self.match, *self.expect) for action in rule.actions} - set(names)
+        if unknown:
+            raise ValueError(f"rules name actions that are not there: {', '.join(sorted(unknown))}")
         return self
+
+    def compressed(self, factor: float) -> Journal:
+        """The minutes of the rules, `factor` times shorter; people are no quicker."""
+
+        def shorter(rule: Match | Expect) -> dict[str, float]:
+            return {name: value / factor for name, value in rule if name.endswith("_min")}
+
+        return self.model_copy(
+            update={
+                "match": tuple(rule.model_copy(update=shorter(rule)) for rule in self.match),
+                "expect": tuple(rule.model_copy(update=shorter(rule)) for rule in self.expect),
+            }
+        )
 
 
 class Codes(Strict):
@@ -228,4 +281,5 @@ class Profile(Strict):
         recording = self.recording.model_copy(
             update={"windows": windows, "segment_s": segment_s, "lead_s": lead_s, "tail_s": tail_s}
         )
-        return self.model_copy(update={"hours": hours, "recording": recording})
+        journal = self.journal.compressed(factor)
+        return self.model_copy(update={"hours": hours, "recording": recording, "journal": journal})
