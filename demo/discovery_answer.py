@@ -71,6 +71,6 @@ def _match(face: Face, relates_to: str) -> bytes:
         "<a:Action>http://schemas.xmlsoap.org/ws/2005/04/discovery/ProbeMatches</a:Action></s:Header><s:Body>"
         f"<d:ProbeMatches><d:ProbeMatch><a:EndpointReference><a:Address>{face.endpoint}</a:Address>"
         "</a:EndpointReference><d:Types>dn:NetworkVideoTransmitter tds:Device</d:Types>"
-        f"<d:Scopes>{' '.join(face.scopes())}</d:Scopes><d:XAddrs>{face.device_url}</d:XAddrs>"
+        f"<d:Scopes>{' '.join(face.scopes())}</d:Scopes><d:XAddrs>{face.xaddrs}</d:XAddrs>"
         "<d:MetadataVersion>1</d:MetadataVersion></d:ProbeMatch></d:ProbeMatches></s:Body></s:Envelope>"
     ).encode()

@@ -1,7 +1,8 @@
 """The ONVIF face of one virtual camera: SOAP over HTTP on a port of its own, and a real snapshot behind Digest.
 
-Written to be broken on purpose later: what is said is a table (`answers`, one function an operation, which a test may
-replace), who may hear it is `Gate`, how it is said is `_Handler`. Nothing here is a model of good ONVIF service code.
+Written to be broken on purpose (demo/onvif_quirks.py): what is said is a table (`answers`, one function an operation,
+which a test may replace), which services are listed is `services`, what stands before and behind every answer are
+`doors` and `twists`, who may hear it is `Gate`. Nothing here is a model of good ONVIF service code.
 """
 
 from __future__ import annotations
@@ -16,14 +17,11 @@ from xml.etree import ElementTree
 
 from demo.camera_encoder import FPS, GOP, SIZE, SOUND_RATE, CameraConfig
 from demo.onvif_gate import Gate
+from demo.onvif_pull import PullService
+from demo.onvif_soap import NAMESPACES, SOAP_XML, Asked, Fault, HangUp, envelope, fault_body
 
-NAMESPACES = {
-    "s": "http://www.w3.org/2003/05/soap-envelope",
-    "tds": "http://www.onvif.org/ver10/device/wsdl",
-    "trt": "http://www.onvif.org/ver10/media/wsdl",
-    "tt": "http://www.onvif.org/ver10/schema",
-    "ter": "http://www.onvif.org/ver10/error",
-}
+__all__ = ["ANSWERS", "NAMESPACES", "Asked", "Face", "Fault", "HangUp", "Subject", "envelope"]
+
 OPEN_OPERATIONS = ("GetSystemDateAndTime",)  # ONVIF Core, 5.9.1: access class PRE_AUTH
 MANUFACTURER, MODEL, FIRMWARE = "Examsite", "Virtual camera", "1.0"
 MAX_BODY_BYTES = 1 << 20
@@ -41,27 +39,26 @@ class Subject(Protocol):
     def still(self) -> bytes: ...
 
 
-class Fault(Exception):
-    """A SOAP fault with its ONVIF subcode."""
-
-    def __init__(self, status: int, subcode: str, reason: str) -> None:
-        super().__init__(reason)
-        self.status, self.subcode, self.reason = status, subcode, reason
-
-
 class Face:
-    """Serves one camera's Device and Media services."""
+    """Serves one camera's Device, Media and Events services, and what others add to `answers` and `services`."""
 
     def __init__(self, subject: Subject, stream_uri: str, port: int = 0) -> None:
         self.subject = subject
         self.stream_uri = stream_uri
         self.gate = Gate(subject.config.user, subject.config.password, self.now_s)
         self.answers: dict[str, Callable[[Face, Any], str]] = dict(ANSWERS)
+        self.services = {NAMESPACES["tds"]: "/onvif/device_service", NAMESPACES["trt"]: "/onvif/media_service"}
+        self.open_operations = set(OPEN_OPERATIONS)
+        self.doors: list[Callable[[Face, Asked], None]] = []  # each may raise Fault or HangUp, or wait
+        self.twists: list[Callable[[Asked, bytes], bytes]] = []  # each changes the bytes of an answer
+        self._asked = threading.local()
         self._http = _Http(("127.0.0.1", port), _Handler)
         self._http.face = self
         self.base = f"http://127.0.0.1:{self._http.server_address[1]}"
         self.device_url = f"{self.base}/onvif/device_service"
         self.endpoint = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, 'examsite:' + subject.config.serial)}"
+        self.xaddrs = self.device_url  # as said in discovery
+        self.pull = PullService(self)
 
     def start(self) -> None:
         name = f"onvif-{self.subject.config.id}"
@@ -79,6 +76,9 @@ class Face:
         """The camera's own clock, epoch seconds."""
         return time.time() + self.subject.clock_offset_s
 
+    def has_picture_at(self, path: str) -> bool:
+        return path == "/snapshot.jpg"
+
     def address(self) -> dict[str, str]:
         """Where to find the camera: for the line that says all cameras run."""
         return {"id": self.subject.config.id, "rtsp_url": self.stream_uri, "onvif_url": self.device_url}
@@ -90,6 +90,23 @@ class Face:
         return [f"{root}/type/video_encoder", f"{root}/Profile/Streaming", f"{root}/name/{identity}",
                 f"{root}/hardware/{MODEL.replace(' ', '%20')}"]  # fmt: skip
 
+    @property
+    def asked(self) -> Asked:
+        """The request this thread is answering; an empty one before it was understood."""
+        found: Asked = getattr(self._asked, "now", Asked("", "", None))
+        return found
+
+    def respond(self, body: bytes, http_authorization: str | None, path: str) -> tuple[int, bytes]:
+        """HTTP status and bytes of the answer; raises HangUp."""
+        self._asked.now = Asked("", path, None)
+        try:
+            status, said = 200, envelope(self.answer(body, http_authorization, path))
+        except Fault as fault:
+            status, said = fault.status, envelope(fault_body(fault))
+        for twist in self.twists:
+            said = twist(self.asked, said)
+        return status, said
+
     def answer(self, body: bytes, http_authorization: str | None, path: str) -> str:
         """The SOAP body that answers a request; raises Fault."""
         try:
@@ -100,8 +117,11 @@ class Face:
         if soap_body is None or len(soap_body) == 0:
             raise Fault(400, "ter:InvalidArgVal", "there is no operation in the body")
         operation = soap_body[0].tag.rpartition("}")[2]
-        if operation not in OPEN_OPERATIONS and not self.gate.lets_in(envelope, http_authorization, "POST", path):
+        self._asked.now = Asked(operation, path, envelope)
+        if operation not in self.open_operations and not self.gate.lets_in(envelope, http_authorization, "POST", path):
             raise Fault(401, "ter:NotAuthorized", "Sender not authorized")
+        for door in self.doors:
+            door(self, self.asked)
         if operation not in self.answers:
             raise Fault(500, "ter:ActionNotSupported", f"{operation} is not supported")
         return self.answers[operation](self, soap_body[0])
@@ -126,16 +146,18 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = self.rfile.read(length)
         try:
-            self._send(200, SOAP_XML, envelope(face.answer(body, self.headers.get("Authorization"), self.path)))
-        except Fault as fault:
-            self._send(fault.status, SOAP_XML, envelope(fault_body(fault)))
+            status, answer = face.respond(body, self.headers.get("Authorization"), self.path)
+        except HangUp:
+            self.close_connection = True
+        else:
+            self._send(status, SOAP_XML, answer)
 
     def do_GET(self) -> None:
         face = self.server.face
         if face.subject.gone:
             self.close_connection = True
             return
-        if self.path != "/snapshot.jpg":
+        if not face.has_picture_at(self.path):
             self._send(404, "text/plain", b"not here")
         elif not face.gate.http_digest_fits(self.headers.get("Authorization"), "GET", self.path):
             self._send(401, "text/plain", b"sign in")
@@ -145,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, status: int, content_type: str, body: bytes) -> None:
         self.send_response(status)
         if status == 401:
-            self.send_header("WWW-Authenticate", self.server.face.gate.challenge())
+            self.send_header("WWW-Authenticate", self.server.face.gate.challenge(self.path))
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -153,23 +175,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: a request's line is not news, and standard error is for faults."""
-
-
-SOAP_XML = "application/soap+xml; charset=utf-8"
-
-
-def envelope(body: str) -> bytes:
-    """A SOAP 1.2 envelope around a body."""
-    spaces = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in NAMESPACES.items())
-    return f'<?xml version="1.0" encoding="UTF-8"?><s:Envelope {spaces}><s:Body>{body}</s:Body></s:Envelope>'.encode()
-
-
-def fault_body(fault: Fault) -> str:
-    side = "s:Receiver" if fault.status == 500 else "s:Sender"
-    return (
-        f"<s:Fault><s:Code><s:Value>{side}</s:Value><s:Subcode><s:Value>{fault.subcode}</s:Value></s:Subcode></s:Code>"
-        f'<s:Reason><s:Text xml:lang="en">{fault.reason}</s:Text></s:Reason></s:Fault>'
-    )
 
 
 def _date_and_time(face: Face, _request: Any) -> str:
@@ -194,19 +199,25 @@ def _device_information(face: Face, _request: Any) -> str:
 
 
 def _services(face: Face, _request: Any) -> str:
-    services = ((NAMESPACES["tds"], face.device_url), (NAMESPACES["trt"], f"{face.base}/onvif/media_service"))
     entries = "".join(
-        f"<tds:Service><tds:Namespace>{space}</tds:Namespace><tds:XAddr>{address}</tds:XAddr>"
+        f"<tds:Service><tds:Namespace>{space}</tds:Namespace><tds:XAddr>{face.base}{path}</tds:XAddr>"
         "<tds:Version><tt:Major>2</tt:Major><tt:Minor>60</tt:Minor></tds:Version></tds:Service>"
-        for space, address in services
+        for space, path in face.services.items()
     )
     return f"<tds:GetServicesResponse>{entries}</tds:GetServicesResponse>"
 
 
 def _capabilities(face: Face, _request: Any) -> str:
+    media, events = face.services[NAMESPACES["trt"]], face.services.get(NAMESPACES["tev"], "")
+    told = (
+        f"<tt:Events><tt:XAddr>{face.base}{events}</tt:XAddr><tt:WSSubscriptionPolicySupport>false"
+        "</tt:WSSubscriptionPolicySupport><tt:WSPullPointSupport>true</tt:WSPullPointSupport>"
+        "<tt:WSPausableSubscriptionManagerInterfaceSupport>false</tt:WSPausableSubscriptionManagerInterfaceSupport>"
+        "</tt:Events>"
+    )
     return (
         f"<tds:GetCapabilitiesResponse><tds:Capabilities><tt:Device><tt:XAddr>{face.device_url}</tt:XAddr></tt:Device>"
-        f"<tt:Media><tt:XAddr>{face.base}/onvif/media_service</tt:XAddr><tt:StreamingCapabilities>"
+        f"{told if events else ''}<tt:Media><tt:XAddr>{face.base}{media}</tt:XAddr><tt:StreamingCapabilities>"
         "<tt:RTP_RTSP_TCP>true</tt:RTP_RTSP_TCP></tt:StreamingCapabilities></tt:Media>"
         "</tds:Capabilities></tds:GetCapabilitiesResponse>"
     )

@@ -31,6 +31,9 @@ class Gate:
         self.takes_token = True
         self.takes_digest = True
         self.algorithm = "MD5"  # or SHA-256 (RFC 7616), as newer firmware has it
+        self.token_age_s = TOKEN_AGE_S
+        self.nonce_a_path = False  # a nonce is good for one address only (onvif.md, row 2)
+        self.locks_after = 0  # refusals after which nobody is let in any more; 0: never
         self._now_s = now_s
         self._nonce = secrets.token_hex(16)
         self._seen: set[str] = set()
@@ -38,16 +41,21 @@ class Gate:
 
     def lets_in(self, envelope: Any, authorization: str | None, method: str, path: str) -> bool:
         """Whether a SOAP request carries a sign-in that fits, of either kind."""
+        if self.locks_after and self.refused >= self.locks_after:
+            return False
         if self.takes_digest and authorization and self.http_digest_fits(authorization, method, path):
             return True
         token = envelope.find(f".//{WSSE}UsernameToken")
         return self.takes_token and token is not None and self._token_fits(token)
 
-    def challenge(self) -> str:
+    def challenge(self, path: str = "") -> str:
         """The WWW-Authenticate header (RFC 7616)."""
         if not self.takes_digest:
             return f'Basic realm="{REALM}"'
-        return f'Digest realm="{REALM}", qop="auth", algorithm={self.algorithm}, nonce="{self._nonce}"'
+        return f'Digest realm="{REALM}", qop="auth", algorithm={self.algorithm}, nonce="{self._nonce_for(path)}"'
+
+    def _nonce_for(self, path: str) -> str:
+        return hashlib.sha256(f"{self._nonce}{path}".encode()).hexdigest()[:32] if self.nonce_a_path else self._nonce
 
     def http_digest_fits(self, authorization: str | None, method: str, path: str) -> bool:
         """RFC 7616 with qop=auth."""
@@ -58,7 +66,7 @@ class Gate:
         ha2 = self._hash(f"{method}:{path}")
         middle = ":".join(said.get(key, "") for key in ("nonce", "nc", "cnonce", "qop"))
         fits = hmac.compare_digest(said.get("response", ""), self._hash(f"{ha1}:{middle}:{ha2}"))
-        return self._count(fits and said.get("username") == self.user and said.get("nonce") == self._nonce)
+        return self._count(fits and said.get("username") == self.user and said.get("nonce") == self._nonce_for(path))
 
     def _token_fits(self, token: Any) -> bool:
         name, password = token.findtext(f"{WSSE}Username"), token.findtext(f"{WSSE}Password") or ""
@@ -69,7 +77,7 @@ class Gate:
             created_s = calendar.timegm(time.strptime(created[:19] + created[-1:], "%Y-%m-%dT%H:%M:%SZ"))
         except ValueError:  # also "+00:00" instead of Z: refused, as by Hikvision (onvif.md, row 3)
             return self._count(False)
-        fresh = abs(created_s - self._now_s()) <= TOKEN_AGE_S
+        fresh = abs(created_s - self._now_s()) <= self.token_age_s
         with self._lock:
             fresh = fresh and nonce not in self._seen
             self._seen.add(nonce)
