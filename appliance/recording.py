@@ -72,6 +72,7 @@ class CameraLoop:
         self._stop = threading.Event()
         self._silent_since: datetime | None = None  # of the outage that is in the journal
         self._began = False  # recording.started is in the journal
+        self._starting_since: datetime | None = None  # the outage "recording starting" is open since then
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop` (set `poke` as well). Everything this thread starts ends with it."""
@@ -88,10 +89,11 @@ class CameraLoop:
 
     def _record(self, db: Database, want: Want) -> None:
         """From the first wish to the last: runs and pauses."""
-        self._began, self._silent_since = False, None
+        self._began, self._silent_since, self._starting_since = False, None, None
         if coverage.open_outage(db, self.camera.id) is None:  # else the one a dead recorder left goes on
             with noting(db):
-                coverage.begin_outage(db, self.camera.id, self.clock.now(), "recording starting")
+                self._starting_since = self.clock.now()
+                coverage.begin_outage(db, self.camera.id, self._starting_since, "recording starting")
         self._say("connecting")
         failures = 0
         while self.wanted():
@@ -152,14 +154,15 @@ class CameraLoop:
             if self._silent_since is not None:
                 silent_ms = max(0, round((at - self._silent_since).total_seconds() * 1000))
                 self._note(db, want, "camera.returned", silent_ms=silent_ms)
-        self._began, self._silent_since = True, None
+        self._began, self._silent_since, self._starting_since = True, None, None
         self._source.works()
         self._say("recording", since=at)
 
     def _interrupted(self, db: Database, want: Want, cause: str) -> None:
         """Write down that recording is interrupted, once for each cause in a row."""
         began_at = self.state.last_frame_at if self.state.state == "recording" else None
-        since = datetime.fromisoformat(began_at) if began_at else self.clock.now()
+        since = datetime.fromisoformat(began_at) if began_at else self._starting_since or self.clock.now()
+        self._starting_since = None  # a start that failed is the fault's time from its first moment
         if coverage.open_outage(db, self.camera.id) != cause:
             with noting(db):
                 coverage.end_outages(db, self.camera.id, since)

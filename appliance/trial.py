@@ -33,14 +33,15 @@ from appliance.recording import CameraLoop
 from appliance.services import recorder
 from appliance.store import Database
 from appliance.syncing import Syncer
-from drivers import fmp4
 
 ROOM = "trial"
 WHO = Actor.service("trial")
 STALL_S = 4.0  # a silence is seen within 5 s
+LEAD_S = 1.0  # begun so much before the span that is judged, which was planned by then
 TAIL_S = 2.0  # recorded beyond the end, so that the last frame asked for is whole whatever the camera's delay and rate
 END_WAIT_S = 8.0  # for a camera that is just being asked something when the time is over
 LOOK_S = 0.2
+PLANNING = timedelta(milliseconds=100)  # until the exam is on the plan; later it would count as planned late
 MOMENT = timedelta(milliseconds=1)  # the shortest there is: ended before it began
 RESERVE_BYTES = 100_000_000
 SCHEMES = {"rtsp": "stream", "rtsps": "stream", "http": "onvif", "https": "onvif"}
@@ -59,7 +60,10 @@ class TypedCamera(Camera):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One file. Times are of the box's clock, UTC; `last_frame_at` is when the last frame began to be shown."""
+    """One file. Times are of the box's clock, UTC; `last_frame_at` is when the last frame began to be shown.
+
+    `time_from`: what the times were derived from. `camera_offset_ms`: how far the camera's clock is off, if it tells it.
+    """
 
     path: str
     first_frame_at: str
@@ -70,6 +74,8 @@ class Recorded:
     frames: int
     codec: str
     sound: str | None
+    time_from: str
+    camera_offset_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +159,7 @@ def site(folder: Path, cameras: tuple[Camera, ...], segment_s: float) -> Config:
         raise ApplianceError(N_("Nothing can be written to {path}: {cause}."), path=str(folder),
                              cause=fault.strerror or str(fault)) from fault  # fmt: skip
     words = Words(ru="Пробная запись", en="Trial recording")
-    hours = Recording(segment_s=segment_s, lead_s=0, tail_s=TAIL_S, stall_s=STALL_S, windows=(
+    hours = Recording(segment_s=segment_s, lead_s=LEAD_S, tail_s=TAIL_S, stall_s=STALL_S, windows=(
         Window(room_kind=RoomKind.OTHER, before_start_min=0, after_end_min=0),))  # fmt: skip
     return Config(
         source=source, profile=Profile.model_construct(id=ROOM, title=words, recording=hours), web=Web(),
@@ -186,7 +192,7 @@ def record(config: Config, clock: Clock, seconds: float, asked: threading.Event,
     """
     with closing(store.open(config.database)) as db:
         left = leftovers.recover(db, config, clock)
-        now = clock.now()
+        now = clock.now() + PLANNING
         name = f"{ROOM}-{now:%Y%m%d}-{secrets.token_hex(5)}"
         exam = exams.plan(db, config, clock, WHO, name, "Trial recording", now, now + timedelta(seconds=seconds))
         syncer, stop = Syncer(), threading.Event()
@@ -220,12 +226,13 @@ def _follow(
                 told[state.camera] = state.state, state.cause
                 tell(state)
         now_s = clock.mono_s()
-        if now_s < ends_s and (asked.is_set() or all(loop.state.state == "refused" for loop in loops)):
+        refused = all(loop.state.state == "refused" for loop in loops)
+        if now_s < ends_s and (asked.is_set() or refused):
             exams.move(db, config, clock, WHO, exam.id, exam.starts_at, max(clock.now(), exam.starts_at + MOMENT))
             exam, ends_s = exams.get(db, exam.id), now_s
         if now_s > ends_s + TAIL_S and all(loop.state.state == "idle" for loop in loops):
             break
-        if now_s > ends_s + TAIL_S + END_WAIT_S:
+        if refused or now_s > ends_s + TAIL_S + END_WAIT_S:
             break
         if asked.is_set():
             thread.join(LOOK_S)
@@ -237,15 +244,15 @@ def _follow(
 def report(db: Database, config: Config, exam: Exam, taken_in: tuple[str, ...]) -> Report:
     """What became of each stream."""
     covered = {c.camera: c for c in coverage.summary(db, config, exam, exam.ends_at)}
-    streams = tuple(_stream(db, config, exam, each, covered[each.id]) for each in config.cameras)
+    streams = tuple(_stream(db, exam, each, covered[each.id]) for each in config.cameras)
     return Report(all(s.ok for s in streams), str(config.video), iso(exam.starts_at), iso(exam.ends_at), streams,
                   taken_in)  # fmt: skip
 
 
-def _stream(db: Database, config: Config, exam: Exam, each: Camera, covered: coverage.CameraCoverage) -> StreamReport:
+def _stream(db: Database, exam: Exam, each: Camera, covered: coverage.CameraCoverage) -> StreamReport:
     until = exam.ends_at + timedelta(seconds=TAIL_S + END_WAIT_S)
     found = archive.segments(db, camera=each.id, since=exam.starts_at, until=until)
-    files = tuple(_recorded(config, segment) for segment in found)
+    files = tuple(_recorded(segment) for segment in found)
     first_at = min((s.starts_at for s in found), default=None)
     later = [g for g in covered.gaps if first_at is not None and g.starts_at >= first_at]
     gaps = tuple(Missing(iso(g.starts_at), iso(g.ends_at), _seconds(g.starts_at, g.ends_at), g.cause)
@@ -254,11 +261,11 @@ def _stream(db: Database, config: Config, exam: Exam, each: Camera, covered: cov
                         round(covered.required_s, 3), round(covered.recorded_s, 3), files, gaps)  # fmt: skip
 
 
-def _recorded(config: Config, segment: archive.Segment) -> Recorded:
-    frame = timedelta(seconds=fmp4.read(archive.path(config, segment)).frame_s)
-    last_at = max(segment.starts_at, segment.ends_at - frame)
+def _recorded(segment: archive.Segment) -> Recorded:
+    last_at = segment.last_frame_at or segment.ends_at
     return Recorded(segment.path, iso(segment.starts_at), iso(last_at), iso(segment.ends_at), segment.size_bytes,
-                    segment.sha256, segment.frames, segment.video, segment.audio)  # fmt: skip
+                    segment.sha256, segment.frames, segment.video, segment.audio, segment.clock.derived,
+                    segment.clock.camera_offset_ms)  # fmt: skip
 
 
 def _seconds(starts_at: datetime, ends_at: datetime) -> float:
