@@ -1,0 +1,400 @@
+"""An RTSP camera in Python that can be told to misbehave in ways GStreamer's server cannot, and that knows what it sent.
+
+It plays a clip in a loop, paced by the clock, from its next key frame for each client. Each frame is one slice whose
+content comes only once in the clip, so a recording is compared with what was sent slice by slice (`sent`, `slices_in`).
+
+with RtspCamera(Manner(auth=("sha-256",))) as camera:
+    camera.url, camera.sent, camera.requests
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+import secrets
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+
+RTP_BYTES = 1200
+NTP_EPOCH_S = 2208988800
+SLICES = {"h264": (1, 5), "h265": tuple(range(32))}
+SOUNDS = {  # payload type, rtpmap, what 20 ms are, RTP clock ticks of them
+    "pcma": (8, "PCMA/8000", b"\xd5" * 160, 160),
+    "pcmu": (0, "PCMU/8000", b"\xff" * 160, 160),
+    "g726": (97, "G726-32/8000", b"\x00" * 80, 160),
+    "l16": (97, "L16/16000/1", b"\x00\x01" * 320, 320),
+    "speex": (97, "speex/8000", b"\x00" * 20, 160),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How the camera behaves. Frames are counted from the beginning of each connection."""
+
+    codec: str = "h264"
+    sound: str = ""
+    fps: int = 10
+    gop: int = 10
+    seconds: int = 20
+    b_frames: int = 0
+    auth: tuple[str, ...] = ()  # basic, md5, sha-256, in the order of their headers
+    user: str = "u"
+    password: str = "p w:1"
+    transports: tuple[str, ...] = ("tcp",)
+    first_stamp: int | None = None  # of RTP; None: any
+    jumps: tuple[tuple[int, float], ...] = ()  # (frame, seconds its time stamp and all later ones jump)
+    mute: tuple[tuple[int, int], ...] = ()  # frames [a, b) are not sent; sound and RTCP go on
+    rare: tuple[int, int] = (0, 0)  # of so many frames, only the first so many are sent: a rate that varies
+    hang_up_at: int = 0  # frame at which the connection is closed
+    reports: bool = True  # RTCP sender reports
+    clock_off_s: float = 0.0
+    redirect: bool = False
+    mid_gop: bool = False  # begins with whatever frame comes next
+    parameter_sets_in_sdp: bool = True
+    silent_sound: bool = False  # the sound is in the SDP and never comes
+    sizes: tuple[str, ...] = ("320x180",)  # one after the other, in the middle of a clip
+    mute_describe_s: float = 0.0
+
+
+@cache
+def clip(codec: str, fps: int, gop: int, seconds: int, b_frames: int, size: str) -> tuple[tuple[int, tuple[bytes, ...]], ...]:
+    """A clip: of each frame, in the order of sending, its place in the order of showing and its NAL units."""
+    coder = {
+        "h264": ["-c:v", "libx264", "-bf", str(b_frames), "-x264-params", "repeat-headers=1:scenecut=0:open-gop=0:slices=1"],
+        "h265": ["-c:v", "libx265", "-x265-params", f"repeat-headers=1:scenecut=0:open-gop=0:bframes={b_frames}"
+                 ":log-level=error:pools=none"],
+    }[codec]  # fmt: skip
+    argv = ["ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", f"testsrc2=s={size}:r={fps}:d={seconds}"]
+    argv += [*coder, "-preset", "ultrafast", "-threads", "1", "-g", str(gop), "-keyint_min", str(gop), "-b:v", "300k"]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
+        subprocess.run([*argv, str(path)], check=True, timeout=60)
+        shown = subprocess.run(["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "packet=pts", "-of",
+                                "csv=p=0", str(path)], capture_output=True, text=True, check=True).stdout.split()  # fmt: skip
+        annexb = subprocess.run(["ffmpeg", "-v", "error", "-i", str(path), "-c", "copy", "-f", codec.replace("h265", "hevc"),
+                                 "pipe:1"], capture_output=True, check=True).stdout  # fmt: skip
+    stamps = [int(line.strip(",")) for line in shown]
+    places = {stamp: place for place, stamp in enumerate(sorted(stamps))}
+    frames: list[list[bytes]] = [[]]
+    for unit in units(annexb):
+        frames[-1].append(unit)
+        if kind_of(unit, codec) in SLICES[codec]:  # one slice a frame: what comes next belongs to the next
+            frames.append([])
+    frames = [frame for frame in frames if any(kind_of(unit, codec) in SLICES[codec] for unit in frame)]
+    return tuple((places[stamp], tuple(frame)) for stamp, frame in zip(stamps, frames, strict=True))
+
+
+def units(stream: bytes) -> Iterator[bytes]:
+    """The NAL units of an Annex B stream."""
+    for piece in re.split(rb"\x00\x00\x01", stream)[1:]:
+        yield piece.rstrip(b"\x00")
+
+
+def kind_of(unit: bytes, codec: str) -> int:
+    return unit[0] & 0x1F if codec == "h264" else unit[0] >> 1 & 0x3F
+
+
+def slices_in(path: Path, codec: str = "h264") -> list[str]:
+    """What a recording holds, slice by slice."""
+    name = codec.replace("h265", "hevc")
+    made = subprocess.run(["ffmpeg", "-v", "error", "-i", str(path), "-map", "0:v:0", "-c", "copy", "-bsf:v",
+                           f"{codec.replace('h265', 'hevc')}_mp4toannexb", "-f", name, "pipe:1"],
+                          capture_output=True, check=True, timeout=60).stdout  # fmt: skip
+    return [digest(unit) for unit in units(made) if kind_of(unit, codec) in SLICES[codec]]
+
+
+def digest(unit: bytes) -> str:
+    return hashlib.sha256(unit.rstrip(b"\x00")).hexdigest()[:16]
+
+
+@dataclass(slots=True)
+class RtspCamera:
+    """Listens as long as the `with` lasts."""
+
+    manner: Manner
+    port: int = 0
+    requests: list[str] = field(default_factory=list)  # method, and "signed" or "bare"
+    sent: list[str] = field(default_factory=list)  # slices as they went out, to whomever
+    _server: socket.socket | None = None
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _began_s: float = field(default_factory=time.monotonic)
+    _wires: set[socket.socket] = field(default_factory=set)
+
+    @property
+    def url(self) -> str:
+        return f"rtsp://127.0.0.1:{self.port}/live?channel=1"
+
+    def frames(self) -> list[tuple[int, tuple[bytes, ...]]]:
+        """The whole clip; with several sizes, one part after the other."""
+        m = self.manner
+        found: list[tuple[int, tuple[bytes, ...]]] = []
+        for size in m.sizes:
+            part = clip(m.codec, m.fps, m.gop, m.seconds // len(m.sizes), m.b_frames, size)
+            found += [(len(found) + place, frame) for place, frame in part]
+        return found
+
+    def __enter__(self) -> RtspCamera:
+        self.frames()
+        self._server = socket.create_server(("127.0.0.1", self.port))
+        self.port = self._server.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stop.set()
+        assert self._server is not None
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close every connection."""
+        for wire in list(self._wires):
+            try:
+                wire.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue  # the client was first
+
+    def _accept(self) -> None:
+        assert self._server is not None
+        while not self._stop.is_set():
+            try:
+                wire, _ = self._server.accept()
+            except OSError:
+                return
+            self._wires.add(wire)
+            threading.Thread(target=Client(self, wire).serve, daemon=True).start()
+
+    def gone(self, wire: socket.socket) -> None:
+        self._wires.discard(wire)
+        wire.close()
+
+    @property
+    def stopping(self) -> threading.Event:
+        return self._stop
+
+    def frame_now(self) -> int:
+        """Which frame of its endless film the camera sees now."""
+        return int((time.monotonic() - self._began_s) * self.manner.fps)
+
+    def frame_due_s(self, number: int) -> float:
+        return self._began_s + number / self.manner.fps
+
+
+class Client:
+    """One connection: its requests, and the thread that sends."""
+
+    def __init__(self, camera: RtspCamera, wire: socket.socket) -> None:
+        self._camera, self._manner, self._wire = camera, camera.manner, wire
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._nonce = secrets.token_hex(8)
+        self._ways: dict[int, tuple[str, int]] = {}  # track -> ("tcp", channel) or ("udp", port)
+        self._datagrams: dict[int, socket.socket] = {}
+
+    def serve(self) -> None:
+        try:
+            with self._wire.makefile("rb") as lines:
+                while request := self._read(lines):
+                    self._answer(*request)
+        except OSError:
+            return
+        finally:
+            self._over.set()
+            self._camera.gone(self._wire)
+
+    def _read(self, lines: object) -> tuple[str, str, dict[str, str]] | None:
+        first = lines.readline()  # type: ignore[attr-defined]
+        while first[:1] == b"$":  # RTCP of the client's: channel, length, data
+            size = struct.unpack(">H", first[2:4])[0]
+            rest = first[4:]
+            rest += lines.read(max(0, size - len(rest)))  # type: ignore[attr-defined]
+            first = rest[size:] or lines.readline()  # type: ignore[attr-defined]
+        if not first.strip():
+            return None
+        method, url, _ = first.decode().split(" ", 2)
+        headers: dict[str, str] = {}
+        while line := lines.readline().decode().strip():  # type: ignore[attr-defined]
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        self._camera.requests.append(f"{method} {'signed' if 'authorization' in headers else 'bare'}")
+        return method, url, headers
+
+    def _answer(self, method: str, url: str, headers: dict[str, str]) -> None:
+        m = self._manner
+        if method == "OPTIONS":
+            return self._say("200 OK", headers, ["Public: OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, TEARDOWN"])
+        if m.auth and not self._signed(method, url, headers.get("authorization", "")):
+            return self._say("401 Unauthorized", headers, [f"WWW-Authenticate: {c}" for c in self._challenges()])
+        if method == "DESCRIBE":
+            if m.redirect and "moved" not in url:
+                return self._say("302 Moved", headers, [f"Location: rtsp://127.0.0.1:{self._camera.port}/moved"])
+            self._over.wait(m.mute_describe_s)
+            base = url if url.endswith("/") else url + "/"
+            return self._say("200 OK", headers, [f"Content-Base: {base}", "Content-Type: application/sdp"], self._sdp())
+        if method == "SETUP":
+            return self._setup(url, headers)
+        self._say("200 OK", headers, ["Session: 1234;timeout=60"])
+        if method == "PLAY":
+            threading.Thread(target=self._play, daemon=True).start()
+        return None
+
+    def _say(self, status: str, asked: dict[str, str], more: list[str], body: str = "") -> None:
+        lines = [f"RTSP/1.0 {status}", f"CSeq: {asked.get('cseq', '0')}", *more]
+        lines += [f"Content-Length: {len(body)}"] if body else []
+        with self._lock:
+            self._wire.sendall(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
+
+    def _challenges(self) -> list[str]:
+        words = {
+            "basic": 'Basic realm="cam"',
+            "md5": f'Digest realm="cam", nonce="{self._nonce}", algorithm=MD5',
+            "md5-bare": f'Digest realm="cam", nonce="{self._nonce}"',
+            "md5-qop": f'Digest realm="cam", nonce="{self._nonce}", qop="auth", algorithm=MD5',
+            "sha-256": f'Digest realm="cam", nonce="{self._nonce}", qop="auth", algorithm=SHA-256',
+            "sha-256-bare": f'Digest realm="cam",nonce="{self._nonce}",algorithm=SHA-256',
+        }
+        return [words[each] for each in self._manner.auth]
+
+    def _signed(self, method: str, url: str, said: str) -> bool:
+        m = self._manner
+        if said.startswith("Basic "):
+            return "basic" in m.auth and base64.b64decode(said[6:]).decode() == f"{m.user}:{m.password}"
+        given = dict(re.findall(r'(\w+)="?([^",]*)"?', said))
+        name = given.get("algorithm", "MD5").lower()
+        if not any(each.startswith(name) for each in m.auth) or given.get("nonce") != self._nonce:
+            return False
+        make = hashlib.sha256 if name == "sha-256" else hashlib.md5
+        one = make(f"{m.user}:cam:{m.password}".encode()).hexdigest()
+        two = make(f"{method}:{given.get('uri')}".encode()).hexdigest()
+        middle = f"{given['nc']}:{given['cnonce']}:auth:" if "qop" in given else ""
+        return given.get("uri") == url and given.get("response") == make(
+            f"{one}:{self._nonce}:{middle}{two}".encode()).hexdigest()  # fmt: skip
+
+    def _sdp(self) -> str:
+        m = self._manner
+        lines = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=fake", "c=IN IP4 0.0.0.0", "t=0 0", "m=video 0 RTP/AVP 96",
+                 f"a=rtpmap:96 {m.codec.upper()}/90000", self._fmtp(), "a=control:track1"]  # fmt: skip
+        if m.sound:
+            number, rtpmap, _, _ = SOUNDS[m.sound]
+            lines += [f"m=audio 0 RTP/AVP {number}", f"a=rtpmap:{number} {rtpmap}", "a=control:track2"]
+        return "\r\n".join(line for line in lines if line) + "\r\n"
+
+    def _fmtp(self) -> str:
+        if not self._manner.parameter_sets_in_sdp:
+            return "a=fmtp:96 packetization-mode=1" if self._manner.codec == "h264" else ""
+        _, first = self._camera.frames()[0]
+        said = [base64.b64encode(unit).decode() for unit in first
+                if kind_of(unit, self._manner.codec) in ((7, 8) if self._manner.codec == "h264" else (32, 33, 34))]  # fmt: skip
+        if self._manner.codec == "h264":
+            return f"a=fmtp:96 packetization-mode=1;sprop-parameter-sets={','.join(said)}"
+        return "a=fmtp:96 " + ";".join(f"sprop-{n}={v}" for n, v in zip(("vps", "sps", "pps"), said, strict=True))
+
+    def _setup(self, url: str, headers: dict[str, str]) -> None:
+        wanted = headers.get("transport", "")
+        track = 2 if "track2" in url else 1
+        way = "tcp" if "interleaved" in wanted or "/TCP" in wanted else "udp"
+        if way not in self._manner.transports:
+            return self._say("461 Unsupported Transport", headers, [])
+        if way == "tcp":
+            channel = int((re.search(r"interleaved=(\d+)", wanted) or ["", "0"])[1])
+            self._ways[track] = way, channel
+            chosen = f"RTP/AVP/TCP;unicast;interleaved={channel}-{channel + 1}"
+        else:
+            port = int((re.search(r"client_port=(\d+)", wanted) or ["", "0"])[1])
+            own = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            own.bind(("127.0.0.1", 0))
+            self._ways[track], self._datagrams[track] = (way, port), own
+            at = own.getsockname()[1]
+            chosen = f"RTP/AVP;unicast;client_port={port}-{port + 1};server_port={at}-{at + 1}"
+        return self._say("200 OK", headers, [f"Transport: {chosen}", "Session: 1234;timeout=60"])
+
+    def _play(self) -> None:
+        try:
+            self._send_all()
+        except OSError:
+            return  # the client is gone
+        finally:
+            for own in self._datagrams.values():
+                own.close()
+
+    def _send_all(self) -> None:
+        m, camera, frames = self._manner, self._camera, self._camera.frames()
+        first = camera.frame_now() + 1
+        if not m.mid_gop:
+            first += -first % m.gop
+        base = m.first_stamp if m.first_stamp is not None else int.from_bytes(os.urandom(4), "big")
+        stamp_of_sound = sequence = sound_sequence = 0
+        shift_s = 0.0
+        sound_s = camera.frame_due_s(first)
+        for n in range(1 << 30):
+            number = first + n
+            while (wait_s := camera.frame_due_s(number) - time.monotonic()) > 0:
+                if camera.stopping.wait(min(wait_s, 0.02)) or self._over.is_set():
+                    return
+                while m.sound and not m.silent_sound and sound_s <= time.monotonic() and 2 in self._ways:
+                    kind, _, data, ticks = SOUNDS[m.sound]
+                    self._rtp(2, kind, sound_sequence, stamp_of_sound, data, last=False)
+                    sound_s, stamp_of_sound, sound_sequence = sound_s + 0.02, stamp_of_sound + ticks, sound_sequence + 1
+            if m.hang_up_at and n >= m.hang_up_at:
+                self._wire.shutdown(socket.SHUT_RDWR)
+                return
+            shift_s += sum(by_s for at, by_s in m.jumps if at == n)
+            place, units_ = frames[number % len(frames)]
+            place += number - number % len(frames) - first
+            stamp = (base + round((place / m.fps + shift_s) * 90000)) % (1 << 32)
+            if m.reports and n % m.fps == 0:
+                self._report(stamp)
+            if any(a <= n < b for a, b in m.mute) or (m.rare[0] and number % m.rare[0] >= m.rare[1] and number % m.gop):
+                continue
+            for unit in units_:
+                sequence = self._unit(unit, sequence, stamp, last=unit is units_[-1])
+                if kind_of(unit, m.codec) in SLICES[m.codec]:
+                    camera.sent.append(digest(unit))
+
+    def _unit(self, unit: bytes, sequence: int, stamp: int, *, last: bool) -> int:
+        """One NAL unit in one packet, or in fragments (RFC 6184, 5.8; RFC 7798, 4.4.3); returns the next number."""
+        if len(unit) <= RTP_BYTES:
+            self._rtp(1, 96, sequence, stamp, unit, last=last)
+            return sequence + 1
+        if self._manner.codec == "h264":
+            head, kind, body = bytes([unit[0] & 0xE0 | 28]), unit[0] & 0x1F, unit[1:]
+        else:
+            head, kind, body = bytes([unit[0] & 0x81 | 49 << 1, unit[1]]), unit[0] >> 1 & 0x3F, unit[2:]
+        pieces = [body[at : at + RTP_BYTES] for at in range(0, len(body), RTP_BYTES)]
+        for n, piece in enumerate(pieces):
+            end = n == len(pieces) - 1
+            mark = bytes([(0x80 if n == 0 else 0) | (0x40 if end else 0) | kind])
+            self._rtp(1, 96, sequence, stamp, head + mark + piece, last=last and end)
+            sequence += 1
+        return sequence
+
+    def _rtp(self, track: int, kind: int, sequence: int, stamp: int, data: bytes, *, last: bool) -> None:
+        header = struct.pack(">BBHII", 0x80, kind | (0x80 if last else 0), sequence & 0xFFFF, stamp & 0xFFFFFFFF, track)
+        self._send(track, header + data, 0)
+
+    def _report(self, stamp: int) -> None:
+        now = time.time() + self._manner.clock_off_s + NTP_EPOCH_S
+        words = struct.pack(">BBHIIIIII", 0x80, 200, 6, 1, int(now), int(now % 1 * (1 << 32)), stamp, 1, 1)
+        self._send(1, words, 1)
+
+    def _send(self, track: int, data: bytes, offset: int) -> None:
+        if track not in self._ways:
+            return
+        way, where = self._ways[track]
+        if way == "udp":
+            self._datagrams[track].sendto(data, ("127.0.0.1", where + offset))
+            return
+        with self._lock:
+            self._wire.sendall(struct.pack(">cBH", b"$", where + offset, len(data)) + data)
