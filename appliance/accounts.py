@@ -18,7 +18,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from appliance import journal, store
 from appliance.clock import Clock, iso, parse
 from appliance.config import Config
-from appliance.model import N_, Actor, ApplianceError, Language, Person, Role
+from appliance.model import N_, Actor, ApplianceError, Language, Person, Personal, Role
 from appliance.store import Database
 
 # OWASP's first choice for Argon2id: 19 MiB, 2 passes, 1 lane. About 25 ms here; a Pi 4 needs several times that.
@@ -53,7 +53,8 @@ def add(
             "insert into person (login, name, role, language, password_hash, created_at) values (?, ?, ?, ?, ?, ?)",
             (login, name.strip(), role.value, language, hashed, iso(clock.now())),
         )
-        journal.append(db, clock, "person.added", actor, login=login, name=name.strip(), role=role.value)
+        journal.append(db, clock, "person.added", actor, login=Personal(login), name=Personal(name.strip()),
+                       role=role.value)  # fmt: skip
     return Person(login, name.strip(), role, language)
 
 
@@ -101,7 +102,7 @@ def disable(db: Database, clock: Clock, actor: Actor, login: str) -> None:
             raise ApplianceError(N_("This is the last administrator. Add another one first."))
         db.write("update person set disabled_at = ? where login = ? and disabled_at is null", (now, login))
         db.write("update web_session set ended_at = ? where login = ? and ended_at is null", (now, login))
-        journal.append(db, clock, "person.disabled", actor, login=login, name=who.name)
+        journal.append(db, clock, "person.disabled", actor, login=Personal(login), name=Personal(who.name))
 
 
 def set_language(db: Database, login: str, language: Language) -> None:
@@ -162,7 +163,8 @@ def _count_failure(db: Database, config: Config, clock: Clock, subjects: list[st
                 " locked_until = excluded.locked_until",
                 (subject, failures, iso(now), until),
             )
-        journal.append(db, clock, "signin.refused", Actor.service("web"), login=login[:40], address=address)
+        journal.append(db, clock, "signin.refused", Actor.service("web"), login=Personal(login[:40]),
+                       address=address)  # fmt: skip
 
 
 def sign_in(db: Database, config: Config, clock: Clock, login: str, password: str, address: str) -> tuple[str, Person]:

@@ -16,7 +16,7 @@ from appliance.alarm_classes import SILENT
 from appliance.alarm_names import panel_name, place, said_of
 from appliance.clock import Clock, iso
 from appliance.config import Config
-from appliance.model import N_, Actor, ApplianceError, Message, Person, message
+from appliance.model import N_, Actor, ApplianceError, Message, Person, Personal, message
 from appliance.store import Database
 from appliance.words import Words
 
@@ -98,7 +98,7 @@ def _answers(db: Database, entry: int | None) -> Iterable[journal.Entry]:
         return []
     rows = db.rows("select seq, hash, row from journal where ref = ? and kind in"
                    " ('alarm.acknowledged', 'alarm.concluded') order by seq", (entry,))  # fmt: skip
-    return [journal.entry(row) for row in rows]
+    return journal.read(db, rows)
 
 
 def _test_line(db: Database, config: Config, row: dict[str, Any]) -> Line:
@@ -134,7 +134,7 @@ def conclude(db: Database, config: Config, clock: Clock, alarm_id: int, person: 
         said, where, room = said_of(db, config, alarm_id)
         return journal.append(
             db, clock, "alarm.concluded", Actor.person(person), room=room, refs=[alarm["entry"]], alarm=alarm_id,
-            panel=alarm["panel"], what=said.as_json(), zone=where.as_json(), word=word.strip()[:500],
+            panel=alarm["panel"], what=said.as_json(), zone=where.as_json(), word=Personal(word.strip()[:500]),
         )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from appliance.alarm_classes import FAULT, INTRUSION, NO_LINK, active_group
 from appliance.alarm_names import LINK_KEY, key_of, panel_name, place, said_of, what
 from appliance.clock import Clock, iso, parse
 from appliance.config import Config, Zone
-from appliance.model import N_, Actor, ApplianceError, Person, message
+from appliance.model import N_, Actor, ApplianceError, Person, Personal, message
 from appliance.store import Database
 from drivers.panels import dates
 from drivers.types import Frame, PanelEvent, Point
@@ -374,7 +374,8 @@ def _acknowledged_entry(
     return journal.append(
         db, clock, "alarm.acknowledged", Actor.person(person), exam=_exam_now(db, config, clock),
         room=room, refs=[alarm["entry"]] if alarm["entry"] else [], alarm=int(alarm["id"]),
-        panel=alarm["panel"], what=said.as_json(), zone=where.as_json(), comment=comment, **{"class": alarm["kind"]},
+        panel=alarm["panel"], what=said.as_json(), zone=where.as_json(), comment=Personal(comment),
+        **{"class": alarm["kind"]},
     )  # fmt: skip
 
 
@@ -404,7 +405,7 @@ def ask_again(db: Database, config: Config, clock: Clock) -> int:
             journal.append(
                 db, clock, "alarm.asked", WATCH, exam=_exam_now(db, config, clock), room=room,
                 refs=[alarm["entry"]] if alarm["entry"] else [], alarm=alarm["id"], panel=alarm["panel"],
-                what=said.as_json(), zone=where.as_json(), by=alarm["name"] or alarm["acknowledged_by"],
+                what=said.as_json(), zone=where.as_json(), by=Personal(alarm["name"] or alarm["acknowledged_by"]),
                 taken_at=alarm["acknowledged_at"],
             )  # fmt: skip
     return len(due)

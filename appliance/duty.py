@@ -16,7 +16,7 @@ from appliance.alarm_board import Board, BoardAlarm, board
 from appliance.clock import Clock, iso, parse
 from appliance.config import Config
 from appliance.journal import Entry
-from appliance.model import N_, Actor, ApplianceError, Person, Role, message
+from appliance.model import N_, Actor, ApplianceError, Person, Personal, Role, message
 from appliance.store import Database
 
 FIRST_SHIFT_H = 24  # nobody ever handed over: what is looked back on
@@ -50,7 +50,7 @@ def handed(db: Database, number: int | None = None) -> Entry | None:
     """The last hand-over, or the one of that number; None when there is none."""
     row = db.row("select seq, hash, row from journal where kind = 'duty.handed' and (?1 is null or seq = ?1)"
                  " order by seq desc limit 1", (number,))  # fmt: skip
-    return None if row is None else journal.entry(row)
+    return None if row is None else journal.read(db, [row])[0]
 
 
 def shift(db: Database, config: Config, now: datetime) -> Shift:
@@ -89,12 +89,14 @@ def _said(now: Shift, takes: Person, remarks: str, at: datetime) -> dict[str, An
     desk = now.board
     standing = [*desk.alarms, *desk.quiet]
     return {
-        "taking": takes.name, "taking_login": takes.login, "from_at": iso(now.since), "to_at": iso(at),
-        "signals": now.signals, "open": now.open, "standing": len(standing), "remarks": remarks,
+        "taking": Personal(takes.name), "taking_login": Personal(takes.login),
+        "from_at": iso(now.since), "to_at": iso(at),
+        "signals": now.signals, "open": now.open, "standing": len(standing), "remarks": Personal(remarks),
         "alarms": [_row(alarm) for alarm in standing[:KEPT_ROWS]],
         "asides": [{"how": a.how, "what": a.what.as_json(), "zone": a.place.as_json(), "until_at": a.until_at,
-                    "reason": a.reason, "by": a.by} for a in desk.asides[:KEPT_ROWS]],
-        "tests": [{"zone": w.place.as_json(), "until_at": w.until_at, "reason": w.reason, "by": w.by}
+                    "reason": Personal(a.reason), "by": Personal(a.by)} for a in desk.asides[:KEPT_ROWS]],
+        "tests": [{"zone": w.place.as_json(), "until_at": w.until_at, "reason": Personal(w.reason),
+                   "by": Personal(w.by)}
                   for w in desk.windows[:KEPT_ROWS]],
         "unheard": [link.name.as_json() for link in now.unheard], "panels": len(desk.links),
         "armed": sum(a.armed for a in desk.arming), "disarmed": sum(not a.armed for a in desk.arming),
@@ -107,7 +109,8 @@ def _said(now: Shift, takes: Person, remarks: str, at: datetime) -> dict[str, An
 def _row(alarm: BoardAlarm) -> Mapping[str, Any]:
     return {
         "what": alarm.what.as_json(), "zone": alarm.place.as_json(), "state": alarm.state, "raised_at": alarm.raised_at,
-        "by": alarm.acknowledged_by, "silent": alarm.silent, "aside": alarm.aside.how if alarm.aside else None,
+        "by": Personal(alarm.acknowledged_by) if alarm.acknowledged_by else None, "silent": alarm.silent,
+        "aside": alarm.aside.how if alarm.aside else None,
     }  # fmt: skip
 
 

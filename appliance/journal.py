@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import rfc8785
 
-from appliance import store
+from appliance import identity, merkle, personal, store
 from appliance.clock import Clock, iso
-from appliance.model import N_, Actor, ApplianceError, Person
+from appliance.model import N_, Actor, ApplianceError, Gone, Person, Personal
+from appliance.personal import Opening
 from appliance.store import Database
 
-VERSION = 1
+__all__ = ["Personal"]  # what a caller marks its data with; the rest is found by its name
+
+VERSION = 2
 GENESIS = "0" * 64  # prev of the first entry
+ALIVE = "box.alive"  # the heartbeat: so many that pages leave them out
+ERASED_AT_ONCE = 500  # values one personal.erased entry speaks of
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,51 +74,58 @@ def append(
     """Add an entry inside the caller's transaction; returns its number.
 
     `data` holds strings, booleans, None, whole numbers below 2**53, lists and dicts of these: RFC 8785 has one spelling
-    for each, a float does not travel well, so lengths go as milliseconds (`_ms`) or bytes.
-    Raises RuntimeError outside a transaction, TypeError for a float.
+    for each, a float does not travel well, so lengths go as milliseconds (`_ms`) or bytes. Texts that may name somebody
+    are marked `Personal("...")`; who acts is personal by itself. Written in the same transaction: the openings and the
+    tree's nodes. Raises RuntimeError outside a transaction, TypeError for a float.
     """
     last = db.row("select seq, hash from journal order by seq desc limit 1") or {"seq": 0, "hash": GENESIS}
-    seq = int(last["seq"]) + 1
-    row = {
+    seq, now, box = int(last["seq"]) + 1, clock.now(), identity.of(db)
+    whole = {
         "v": VERSION,
         "seq": seq,
         "prev": last["hash"],
-        "at": iso(clock.now()),
+        "box": box.box,
+        "epoch": box.epoch,
+        "at": iso(now),
+        "tz": box.offset(now),
+        "clock": box.clock(clock),
         "boot": clock.boot(),
         "mono_us": int(clock.mono_s() * 1_000_000),
         "kind": kind,
-        "actor": {"kind": actor.kind, "id": actor.id, "name": actor.name, "role": actor.role},
+        "actor": _acting(actor),
         "exam": exam,
         "room": room,
         "camera": camera,
         "refs": list(refs),
-        "data": _storable(data),
+        "data": data,
     }
+    row, openings = personal.hide(whole, seq)
     text = rfc8785.dumps(row)
     db.write(
         "insert into journal (seq, hash, row) values (?, ?, ?)", (seq, hashlib.sha256(text).hexdigest(), text.decode())
     )
+    personal.keep(db, openings)
+    merkle.add(db, seq, text)
     return seq
 
 
-def _storable(value: Any) -> Any:
-    if isinstance(value, float):
-        raise TypeError("a float in a journal entry: store milliseconds or another whole number")
-    if isinstance(value, str):
-        return unicodedata.normalize("NFC", value)
-    if isinstance(value, Mapping):
-        return {str(key): _storable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_storable(item) for item in value]
-    return value
+def _acting(actor: Actor) -> dict[str, Any]:
+    who = {"kind": actor.kind, "id": actor.id, "name": actor.name, "role": actor.role}
+    return who if actor.kind == "service" else who | {"id": Personal(actor.id), "name": Personal(actor.name)}
 
 
-def entry(found: Mapping[str, Any]) -> Entry:
-    """An Entry out of a database row with seq, hash and row."""
-    said = json.loads(found["row"])
+def read(db: Database, rows: Sequence[Mapping[str, Any]]) -> list[Entry]:
+    """Entries out of database rows with seq, hash and row, their personal values in their places."""
+    openings = personal.of(db, [row["seq"] for row in rows])
+    return [_entry(db, row, openings.get(row["seq"], {})) for row in rows]
+
+
+def _entry(db: Database, found: Mapping[str, Any], openings: Mapping[str, Opening]) -> Entry:
+    seq = int(found["seq"])
+    said = personal.opened(json.loads(found["row"]), openings, lambda path: Gone(lawful=_erased(db, seq, path)))
     who = said["actor"]
     return Entry(
-        seq=found["seq"],
+        seq=seq,
         hash=found["hash"],
         row=found["row"],
         at=said["at"],
@@ -128,12 +139,20 @@ def entry(found: Mapping[str, Any]) -> Entry:
     )
 
 
+def _erased(db: Database, seq: int, path: str) -> bool:
+    """Whether an entry says that this value was erased."""
+    return db.value(
+        "select 1 from journal j, json_each(j.row, '$.data.erased') e, json_each(e.value, '$.paths') p"
+        " where j.kind = 'personal.erased' and json_extract(e.value, '$.seq') = ? and p.value = ?", (seq, path)
+    ) is not None  # fmt: skip
+
+
 def get(db: Database, seq: int) -> Entry:
     """One entry; ApplianceError when there is none of that number."""
     found = db.row("select seq, hash, row from journal where seq = ?", (seq,))
     if found is None:
         raise ApplianceError(N_("The journal has no entry {seq}."), seq=seq)
-    return entry(found)
+    return read(db, [found])[0]
 
 
 def entries(
@@ -143,10 +162,15 @@ def entries(
     before: int | None = None,
     exam: str | None = None,
     kinds: Iterable[str] = (),
+    who: str | None = None,
     newest_first: bool = False,
     limit: int = 100,
+    alive: bool = False,
 ) -> list[Entry]:
-    """Entries with `after < seq < before`, filtered by exam and kinds. Any page costs the same."""
+    """Entries with `after < seq < before`, filtered by exam, kinds and login. Any page costs the same.
+
+    The box's heartbeats are left out unless `alive`, or asked for among the kinds.
+    """
     where, params = ["seq > ?"], [after]  # type: tuple[list[str], list[Any]]
     if before is not None:
         where, params = [*where, "seq < ?"], [*params, before]
@@ -155,26 +179,33 @@ def entries(
     wanted = list(kinds)
     if wanted:
         where, params = [*where, f"kind in ({','.join('?' * len(wanted))})"], [*params, *wanted]
+    elif not alive:
+        where = [*where, f"kind is not '{ALIVE}'"]  # the very words of index journal_told
+    if who is not None:
+        where, params = [*where, f"seq in ({_BY})"], [*params, who]
     order = "desc" if newest_first else "asc"
     sql = f"select seq, hash, row from journal where {' and '.join(where)} order by seq {order} limit ?"  # noqa: S608
-    return [entry(found) for found in db.rows(sql, [*params, limit])]
+    return read(db, db.rows(sql, [*params, limit]))
+
+
+_BY = "select seq from journal_personal where value = ? and path = '/actor/id'"
 
 
 def answers(db: Database, seq: int) -> list[Entry]:
     """Entries that refer to `seq` first: explanations and reviews, oldest first."""
-    return [entry(f) for f in db.rows("select seq, hash, row from journal where ref = ? order by seq", (seq,))]
+    return read(db, db.rows("select seq, hash, row from journal where ref = ? order by seq", (seq,)))
 
 
 def waiting(db: Database) -> list[Entry]:
     """Entries that still owe somebody's word (`data.waits`), oldest first: no review has closed them yet."""
-    return [
-        entry(f)
-        for f in db.rows(
+    return read(
+        db,
+        db.rows(
             "select j.seq, j.hash, j.row from journal j where j.waits is not null and not exists ("
             " select 1 from journal r where r.ref = j.seq and r.kind = 'journal.reviewed'"
             " and json_extract(r.row, '$.data.verdict') in ('accepted', 'refused')) order by j.seq"
-        )
-    ]
+        ),
+    )
 
 
 def explain(db: Database, clock: Clock, seq: int, who: Person, word: str) -> int:
@@ -191,7 +222,7 @@ def explain(db: Database, clock: Clock, seq: int, who: Person, word: str) -> int
             exam=about.exam,
             room=about.room,
             refs=[seq],
-            word=word.strip(),
+            word=Personal(word.strip()),
         )
 
 
@@ -226,7 +257,7 @@ def review(db: Database, clock: Clock, seq: int, who: Person, verdict: str, word
             room=about.room,
             refs=[seq],
             verdict=verdict,
-            word=word.strip(),
+            word=Personal(word.strip()),
         )
 
 
@@ -240,6 +271,35 @@ def _said_already(db: Database, seq: int, kind: str, who: Person, data: Mapping[
 def _need_word(word: str) -> None:
     if not word.strip():
         raise ApplianceError(N_("Write a word: what happened, or what you want to know."))
+
+
+def erase(
+    db: Database, clock: Clock, who: Person, ground: str, *, person: str | None = None, seqs: Iterable[int] = ()
+) -> int:
+    """Erase personal values because the law asks for it: those of one login, or of some entries. Returns how many.
+
+    The rows stay, byte for byte; entries `personal.erased` say what is gone, on what ground and by whom. Opens its own
+    transaction. Raises ApplianceError without a ground, or when there is nothing to erase.
+    """
+    if not ground.strip():
+        raise ApplianceError(N_("Name the ground on which personal data is erased: the request or the law."))
+    db.conn.execute("pragma secure_delete = on")  # else the text stays readable in the file's free pages
+    with store.transaction(db):
+        wanted = personal.about(db, person) if person is not None else []
+        wanted += [each for found in personal.of(db, seqs).values() for each in found.values()]
+        wanted = sorted({(each.seq, each.path): each for each in wanted}.values(), key=lambda o: (o.seq, o.path))
+        if not wanted:
+            raise ApplianceError(N_("The journal holds no personal data of this kind. Nothing was erased."))
+        personal.forget(db, wanted)
+        for start in range(0, len(wanted), ERASED_AT_ONCE):
+            paths: dict[int, list[str]] = {}
+            for each in wanted[start : start + ERASED_AT_ONCE]:
+                paths.setdefault(each.seq, []).append(each.path)
+            append(db, clock, "personal.erased", Actor.person(who), refs=list(paths), ground=ground.strip(),
+                   values=sum(map(len, paths.values())),
+                   erased=[{"seq": seq, "paths": found} for seq, found in paths.items()])  # fmt: skip
+    store.checkpoint(db)  # what the write-ahead log still holds of them goes as well
+    return len(wanted)
 
 
 def head(db: Database) -> tuple[int, str]:
@@ -275,7 +335,9 @@ def _fault(seq: int, stated: str, text: str, expected: int, prev: str) -> str | 
         return f"entry {seq} is not canonical JSON: {bad}"
     if canonical != text:
         return f"entry {seq} is not canonical JSON (RFC 8785)"
-    if not isinstance(said, dict) or said.get("seq") != seq:
+    if not isinstance(said, dict) or said.get("v") != VERSION:
+        return f"entry {seq} is of a version this program does not know"
+    if said.get("seq") != seq:
         return f"entry {seq} carries another number inside"
     if said.get("prev") != prev:
         return f"entry {seq} does not follow entry {seq - 1}: prev is not its hash"

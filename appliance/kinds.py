@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from string import Formatter
 
 from appliance.journal import Entry
-from appliance.model import N_, Message
+from appliance.model import N_, Gone, Message
 
 KINDS: Mapping[str, str] = {
     "service.started": N_("Service {service} started"),
@@ -17,6 +17,11 @@ KINDS: Mapping[str, str] = {
     "box.started": N_("The box started"),
     "clock.stepped": N_("The box clock was moved by {step_ms}"),
     "journal.broken": N_("The journal's chain is broken at entry {entry}"),
+    "journal.begun": N_("The journal was begun, epoch {epoch}, box {box}"),
+    "box.alive": N_("The box is alive"),
+    "box.absent": N_("Nothing was noted from {from_at} to {to_at}, {absent_ms}: {cause}"),
+    "checkpoint.refused": N_("The journal was not signed: {cause}"),
+    "personal.erased": N_("{name} erased personal data, {values} values. Ground: {ground}"),
     "config.loaded": N_("Configuration read, fingerprint {sha256}"),
     "exam.planned": N_("Exam planned: {title}, {starts_day} {starts_at}–{ends_at}"),
     "exam.moved": N_("Exam moved to {starts_day} {starts_at}–{ends_at}"),
@@ -71,6 +76,18 @@ KINDS: Mapping[str, str] = {
     "signin.accepted": N_("{name} signed in"),
     "signin.refused": N_("Sign-in refused for {login}"),
     "signin.ended": N_("{name} signed out"),
+    "access.begun": N_("{name} began: {title}, {rooms}"),
+    "access.ended": N_("{name} ended: {title}, {rooms}"),
+    "access.stated": N_("{name} stated: {title}, {rooms}, {started_at}–{ended_at}"),
+    "access.corrected": N_("{name} corrected no. {ref}: {title}, {rooms}, {started_at}–{ended_at}"),
+    "access.confirmed": N_("{name} confirmed no. {ref}: {title}, {rooms}"),
+    "access.declined": N_("{name} declined no. {ref}: {title}, {rooms}. {word}"),
+    "badge.added": N_("Card {label} given to {login}"),
+    "badge.revoked": N_("Card {label} of {login} revoked"),
+    "badge.refused": N_("A card was refused"),
+    "passkey.added": N_("Security key {label} registered for {login}"),
+    "passkey.revoked": N_("Security key {label} of {login} revoked"),
+    "passkey.refused": N_("A security key was refused"),
     "journal.explained": N_("{name} explained entry {ref}: {word}"),
     "journal.reviewed": N_("{name} reviewed entry {ref}: {verdict}. {word}"),
 }
@@ -85,10 +102,13 @@ def sentence(entry: Entry) -> Message:
         "room": entry.room,
         "camera": entry.camera,
         "exam": entry.exam,
-        "name": entry.actor.name or entry.actor.id,
+        "name": entry.actor.name or (entry.actor.name if isinstance(entry.actor.name, Gone) else entry.actor.id),
         "ref": entry.refs[0] if entry.refs else None,
         **entry.data,
     }
+    rooms = fields.get("rooms")
+    if isinstance(rooms, list | tuple):  # none, one, or the ends of a range
+        fields["rooms"] = "–".join(rooms) or None
     for name in _fields_of(text):
         at = fields.get(name.removesuffix("_day") + "_at")  # an instant also tells its day
         fields.setdefault(name, at if name.endswith("_day") else None)

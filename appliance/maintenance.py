@@ -14,7 +14,7 @@ from appliance import journal, store
 from appliance.alarm_names import panel_name, place
 from appliance.clock import Clock, iso
 from appliance.config import Config
-from appliance.model import N_, Actor, ApplianceError, Message, Person
+from appliance.model import N_, Actor, ApplianceError, Message, Person, Personal
 from appliance.store import Database
 
 WATCH = Actor.service("watch")
@@ -87,7 +87,7 @@ def begin(
         where = _place(config, panel, zone, account, partition)
         entry = journal.append(
             db, clock, "test.begun", Actor.person(person), panel=panel, number=zone, account=account,
-            partition=partition, zone=where.as_json(), until_at=until_at, reason=reason.strip(),
+            partition=partition, zone=where.as_json(), until_at=until_at, reason=Personal(reason.strip()),
         )  # fmt: skip
         db.write(
             "insert into maintenance (panel, zone, account, partition, since_at, until_at, reason, by_login, entry)"

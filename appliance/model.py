@@ -89,6 +89,31 @@ class Actor:
         return cls("service", name)
 
 
+class Personal(str):
+    """A text that may name a person: the journal commits to it and keeps it where the law can have it erased."""
+
+    __slots__ = ()
+
+
+class Gone(str):
+    """Stands where a personal value of a journal entry is no longer there. False, and empty as a text."""
+
+    __slots__ = ("lawful",)
+    lawful: bool
+
+    def __new__(cls, *, lawful: bool) -> Gone:
+        made = super().__new__(cls, "")
+        made.lawful = lawful
+        return made
+
+    @property
+    def said(self) -> Message:
+        return Message(GONE if self.lawful else LOST)
+
+
+GONE, LOST = N_("erased"), N_("missing, nobody erased it by the rules")
+
+
 class RoomKind(StrEnum):
     """What a room is for; the region profile gives each kind its recording hours."""
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from appliance import journal, store
 from appliance.clock import Clock, iso
-from appliance.model import N_, Actor, ApplianceError, Person
+from appliance.model import N_, Actor, ApplianceError, Person, Personal
 from appliance.store import Database
 
 OrderState = Literal["waits", "placed", "claimed", "done", "failed", "refused", "cancelled"]
@@ -84,8 +84,11 @@ def place(
         return int(number)
 
 
+PERSONAL = ("grounds", "recipient")  # what the form lets people write in their own words
+
+
 def _told(args: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in args.items() if key != "exam"}
+    return {key: Personal(v) if key in PERSONAL and v else v for key, v in args.items() if key != "exam"}
 
 
 def agree(db: Database, clock: Clock, order_id: int, who: Person) -> None:
@@ -116,7 +119,8 @@ def _answer(db: Database, clock: Clock, order_id: int, who: Person, state: Order
                 N_("Order {order} no longer waits for an answer. Your press changed nothing."), order=order_id
             )
         journal.append(
-            db, clock, f"{order.kind}.{verb}", Actor.person(who), exam=order.args.get("exam"), order=order_id, word=word
+            db, clock, f"{order.kind}.{verb}", Actor.person(who), exam=order.args.get("exam"), order=order_id,
+            word=Personal(word),
         )
 
 

@@ -198,8 +198,14 @@ class Journal(Strict):
     """The access journal. `responsible`: whose second signature an act needs; they must be allowed to read it all.
 
     `camera_look_min`: how often what each camera tells of itself is compared with what it told before.
+    `heartbeat_s`: how often the box enters that it is alive. `checkpoint_s`: how often it is signed while it grows,
+    at least; a human action is signed at once. `anchor_remark_h`, `anchor_fail_h`: how long it may have no mark outside the box.
     """
 
+    heartbeat_s: Annotated[float, Field(ge=5)]
+    checkpoint_s: Annotated[float, Field(ge=1)]
+    anchor_remark_h: Positive
+    anchor_fail_h: Positive
     responsible: Annotated[tuple[Role, ...], Field(min_length=1)]
     signature_min: NotNegative
     action: Annotated[tuple[Action, ...], Field(min_length=1)]
@@ -216,7 +222,8 @@ class Journal(Strict):
         blind = [role.value for role in self.responsible if role not in (Role.HEAD, Role.ADMIN)]
         if blind:
             raise ValueError(f"{', '.join(blind)} cannot answer for the journal: only head and admin read all of it")
-        unknown = {action for rule in (*self.match, *self.expect) for action in rule.actions} - set(names)
+        rules: tuple[Match | Expect, ...] = (*self.match, *self.expect)
+        unknown = {action for rule in rules for action in rule.actions} - set(names)
         if unknown:
             raise ValueError(f"rules name actions that are not there: {', '.join(sorted(unknown))}")
         return self

@@ -1,28 +1,81 @@
 -- The one database. Each table is written by one module, named above it (invariant I4, held by tests/test_house.py).
 -- Instants are UTC text, ISO-8601 with microseconds and Z, so that they sort as text.
 
+-- identity.py: which box and which journal this is, and how good its clock was when last looked at. One row
+create table box (
+  id     integer primary key check (id = 1),
+  box    text not null check (length(box) = 16),             -- for ever this box's; hex
+  epoch  integer not null check (epoch >= 1),                -- how many journals this box has begun
+  zone   text not null default 'UTC',                        -- the site's, as the configuration names it
+  origin text not null default '',                           -- the journal's name in its checkpoints
+  vkey   text not null default '',                           -- its public key (C2SP signed-note)
+  clock_state     text not null default 'unknown' check (clock_state in ('synchronised', 'free', 'unknown')),
+  clock_offset_ms integer,                                   -- box minus time source
+  clock_boot      text,
+  clock_mono_ms   integer
+) strict;
+insert into box (id, box, epoch) values (1, lower(hex(randomblob(8))), 1);
+
 -- journal.py: rows are RFC 8785 bytes exactly as hashed; every other column is read out of them. docs/journal.md
 create table journal (
   seq  integer primary key,
-  hash text not null unique check (length(hash) = 64),       -- SHA-256 of row
+  hash text not null check (length(hash) = 64),              -- SHA-256 of row
   row  text not null,
   -- json_valid: a damaged row must not stop the others from being read
   at   text generated always as (case when json_valid(row) then json_extract(row, '$.at') end) virtual,
   kind text generated always as (case when json_valid(row) then json_extract(row, '$.kind') end) virtual,
   exam text generated always as (case when json_valid(row) then json_extract(row, '$.exam') end) virtual,
   room text generated always as (case when json_valid(row) then json_extract(row, '$.room') end) virtual,
-  who  text generated always as (case when json_valid(row) then json_extract(row, '$.actor.id') end) virtual,
   ref  integer generated always as (case when json_valid(row) then json_extract(row, '$.refs[0]') end) virtual,   -- the entry this one answers
   waits text generated always as (case when json_valid(row) then json_extract(row, '$.data.waits') end) virtual   -- what a person still owes it
 ) strict;
 create index journal_kind on journal (kind, seq);
 create index journal_ref on journal (ref) where ref is not null;
 create index journal_waits on journal (seq) where waits is not null;
+create index journal_told on journal (seq) where kind is not 'box.alive';   -- pages read past the heartbeats
 create trigger journal_never_updated before update on journal begin select raise(abort, 'the journal is only added to'); end;
 create trigger journal_never_deleted before delete on journal begin select raise(abort, 'the journal is only added to'); end;
 create trigger journal_without_holes before insert on journal
   when new.seq is not (select coalesce(max(seq), 0) + 1 from journal)
   begin select raise(abort, 'a journal entry out of order'); end;
+create trigger journal_in_a_chain before insert on journal
+  when json_extract(new.row, '$.seq') is not new.seq
+    or json_extract(new.row, '$.prev') is not coalesce((select hash from journal where seq = new.seq - 1), printf('%064d', 0))
+  begin select raise(abort, 'a journal entry that does not follow the one before'); end;
+
+-- personal.py: what the commitments of journal rows stand for; erased by law, and only with an entry that says so
+create table journal_personal (
+  seq   integer not null references journal (seq),
+  path  text not null,                                       -- RFC 6901 pointer into the row: /actor/name
+  salt  blob not null check (length(salt) = 32),
+  value text not null,                                       -- NFC
+  primary key (seq, path)
+) strict, without rowid;
+create index journal_personal_value on journal_personal (value, seq);
+
+-- merkle.py: the RFC 6962 hash of every full subtree over the journal's rows; level 0 are the leaves
+create table journal_node (
+  level integer not null,
+  idx   integer not null,                                    -- covers rows idx * 2^level + 1 .. (idx + 1) * 2^level
+  hash  blob not null check (length(hash) = 32),
+  primary key (level, idx)
+) strict, without rowid;
+create trigger journal_node_never_updated before update on journal_node begin select raise(abort, 'the tree is only added to'); end;
+create trigger journal_node_never_deleted before delete on journal_node begin select raise(abort, 'the tree is only added to'); end;
+
+-- checkpoints.py: what was signed over the journal. docs/journal-checkpoints.md
+create table checkpoint (
+  size integer primary key check (size > 0),                 -- covers entries 1 .. size
+  root blob not null check (length(root) = 32),
+  note text not null,                                        -- the C2SP signed note, as signed
+  at   text not null check (at like '%Z'),
+  why  text not null check (why in ('person', 'time', 'start', 'asked'))
+) strict;
+create trigger checkpoint_never_updated before update on checkpoint begin select raise(abort, 'a signed checkpoint stands'); end;
+create trigger checkpoint_never_deleted before delete on checkpoint begin select raise(abort, 'a signed checkpoint stands'); end;
+create trigger checkpoint_in_order before insert on checkpoint
+  when new.size <= (select coalesce(max(size), 0) from checkpoint)
+  begin select raise(abort, 'a checkpoint over less than the one before'); end;
 
 -- accounts.py: nobody is deleted, only disabled
 create table person (
@@ -303,4 +356,80 @@ create table place (
   x       real not null check (x between 0 and 1),           -- shares of the picture's width and height
   y       real not null check (y between 0 and 1),
   primary key (sort, subject)                                -- a thing is in one place
+) strict;
+
+-- acts.py: what people did at the equipment, one row an entry that states it. Every row follows from the journal's
+-- access.* entries (acts.rebuild makes it anew). No name is in here: names are read from the journal, where they can be erased
+create table act (
+  seq          integer primary key references journal (seq), -- the entry that states it
+  action       text not null,                                -- id of [[journal.action]] when it was written
+  exam         text,
+  covers       text not null check (json_valid(covers)),     -- every room of the range, by code
+  started_at   text not null check (started_at like '%Z'),
+  ended_at     text check (ended_at like '%Z'),              -- null: it goes on
+  ended        integer references journal (seq),             -- the entry that ended it, when that was another
+  state        text not null check (state in ('open', 'waits', 'confirmed', 'declined')),
+  answered     integer references journal (seq),             -- what the responsible person said
+  corrects     integer references act (seq),
+  corrected_by integer                                       -- the act that stands in its place
+) strict;
+create index act_open on act (state, seq);
+create index act_exam on act (exam, seq);
+create index act_started on act (started_at);
+
+-- access.py: forms that were sent already, so that a second press writes nothing
+create table act_key (
+  key text primary key,                                      -- hash of form, person and the form's own key
+  seq integer not null references journal (seq)
+) strict;
+
+-- badges.py: cards and keys that a USB reader types
+create table badge (
+  id         integer primary key,
+  login      text not null references person (login),
+  token_hash text not null check (length(token_hash) = 64),  -- HMAC-SHA256 under a key of this box: the table alone opens nothing
+  label      text not null,
+  added_at   text not null check (added_at like '%Z'),
+  revoked_at text check (revoked_at like '%Z')
+) strict;
+create unique index badge_once on badge (token_hash) where revoked_at is null;
+
+-- passkeys.py: FIDO2 keys, and the questions they were asked that are not answered yet
+create table passkey (
+  id            integer primary key,
+  login         text not null references person (login),
+  rp            text not null,                               -- the name of the box it was made for
+  credential_id blob not null unique,
+  credential    blob not null,                               -- AttestedCredentialData: its id and public key
+  sign_count    integer not null,
+  label         text not null,
+  added_at      text not null check (added_at like '%Z'),
+  revoked_at    text check (revoked_at like '%Z')
+) strict;
+create table passkey_challenge (
+  challenge  text primary key,
+  purpose    text not null,                                  -- what its answer may be used for, and nothing else
+  rp         text not null,
+  expires_at text not null check (expires_at like '%Z')
+) strict;
+
+-- box_events.py: what was last seen of the box and its cameras; a difference to it becomes an entry
+create table box_fact (
+  subject text primary key,                                  -- usb, network, power, program, config, camera/ID ...
+  value   text not null check (json_valid(value)),
+  boot    text not null,
+  seen_at text not null check (seen_at like '%Z')
+) strict;
+
+-- matching.py: which events and announced actions have been judged by the profile's rules
+create table judged (
+  entry   integer primary key,                               -- the event, or the entry that ended the action
+  what    text not null check (what in ('event', 'act')),
+  verdict text check (verdict in ('explained', 'unexplained', 'brief', 'met', 'contradicted', 'free')),   -- null: not yet
+  answer  integer                                            -- the entry that says so
+) strict;
+create index judged_open on judged (entry) where verdict is null;
+create table judged_to (                                     -- one row: up to which entry the journal has been read
+  one integer primary key check (one = 1),
+  seq integer not null
 ) strict;

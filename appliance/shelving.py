@@ -17,7 +17,7 @@ from appliance.alarm_classes import active_group
 from appliance.alarm_names import said_of
 from appliance.clock import Clock, iso
 from appliance.config import Config
-from appliance.model import N_, Actor, ApplianceError, Message, Person
+from appliance.model import N_, Actor, ApplianceError, Message, Person, Personal
 from appliance.store import Database
 
 WATCH = Actor.service("watch")
@@ -92,7 +92,7 @@ def _put(
         entry = journal.append(
             db, clock, "alarm.shelved" if how == "shelved" else "alarm.out", Actor.person(person), room=room,
             refs=[alarm["entry"]] if alarm["entry"] else [], alarm=alarm_id, panel=alarm["panel"],
-            what=said.as_json(), zone=where.as_json(), until_at=until_at, reason=reason.strip(),
+            what=said.as_json(), zone=where.as_json(), until_at=until_at, reason=Personal(reason.strip()),
         )  # fmt: skip
         db.write(
             "insert into aside (panel, key, how, alarm, since_at, until_at, reason, by_login, entry)"

@@ -122,6 +122,12 @@ def transaction(db: Database) -> Generator[None, None, None]:
             db.conn.execute("pragma wal_checkpoint(truncate)").fetchall()
 
 
+def checkpoint(db: Database) -> None:
+    """Bring the write-ahead log into the file and empty it, now. Between transactions."""
+    with _writer_lock(db.path):
+        db.conn.execute("pragma wal_checkpoint(truncate)").fetchall()
+
+
 def migrate(db: Database) -> None:
     """Bring the schema up to SCHEMA_VERSION, whole or not at all. A newer database is refused, never touched."""
     version = int(db.value("pragma user_version"))

@@ -20,7 +20,7 @@ from babel.messages.pofile import read_po
 from babel.support import Translations
 
 from appliance.clock import parse
-from appliance.model import N_, Language, Message
+from appliance.model import N_, Gone, Language, Message
 
 NBSP = "\u00a0"
 
@@ -70,6 +70,8 @@ class Words:
     def _field(self, name: str, value: Any) -> str:
         if value is None:
             return "—"
+        if isinstance(value, Gone):
+            return self.say(value.said)
         if isinstance(value, Mapping) and "text" in value:
             return self.say(Message.from_json(value))
         if isinstance(value, Message):

@@ -50,8 +50,8 @@ DOORS = {
     "serial": ("drivers.port",),
     "gpiod": ("drivers.gpio",),
     "pymodbus": ("drivers.panels.modbus",),
-    "zeep": ("drivers.onvif",),
-    "onvif": ("drivers.onvif",),
+    "zeep": ("drivers.onvif_request",),
+    "onvif": ("drivers.onvif_request",),
     "subprocess": ("drivers",),
     "multiprocessing": ("drivers",),
     "tomllib": ("appliance.config", "drivers.panels.profiles"),
@@ -156,10 +156,12 @@ def transactions_begun(house: dict[str, Source]) -> list[str]:
     found = []
     for name, source in house.items():
         if name != "appliance.store":
+            # a bare word may be any name; handed to execute() it is SQL
+            run = {id(arg) for called, node in calls(source) if "execute" in called for arg in node.args}
             found += [
                 f"{source.at(node)}: {name} says {text.strip()!r}"
                 for text, node in texts(source)
-                if SQL_TRANSACTION.match(text)
+                if SQL_TRANSACTION.match(text) and (" " in text.strip() or id(node) in run)
             ]
             found += [
                 f"{source.at(node)}: {name} calls {called}"
@@ -246,6 +248,7 @@ CRIMES = [
     ("web/a.py", "db['orders'].insert({})", "web.a writes orders"),
     ("web/a.py", "self.db.table('orders').upsert({})", "web.a writes orders"),
     ("web/a.py", "db.execute('begin immediate')", "web.a says 'begin immediate'"),
+    ("web/a.py", "db.conn.execute('commit')", "web.a says 'commit'"),
     ("web/a.py", "db.conn.commit()", "web.a calls db.conn.commit"),
     ("appliance/a.py", "def f():\n    from appliance import b", "appliance.a -> appliance.b -> appliance.a"),
 ]
@@ -257,6 +260,7 @@ LAWFUL = [
     ("appliance/checks/runner.py", "from appliance.checks import disk"),
     ("appliance/checks/disk.py", "from appliance.checks.results import Verdict"),
     ("appliance/journal.py", "db.execute('insert into journal (row) values (?)')"),
+    ("appliance/a.py", "KEYS = {'commit': 'begin'}"),
     ("appliance/store.py", "import sqlite3\nsqlite3.connect('x').execute('begin immediate')"),
     ("appliance/a.py", '"""Before an update of alarm: set it, or delete from zone."""'),
     ("appliance/a.py", "text = 'update your password: set it again'\nd = {}\nd['x'].update({})"),

@@ -95,7 +95,7 @@ def chain(count: int) -> Rows:
     rows: Rows = []
     prev = "0" * 64
     for seq in range(1, count + 1):
-        text = json.dumps({"data": {"n": seq}, "prev": prev, "seq": seq, "v": 1}, separators=(",", ":"))
+        text = json.dumps({"data": {"n": seq}, "prev": prev, "seq": seq, "v": 2}, separators=(",", ":"))
         prev = hashlib.sha256(text.encode()).hexdigest()
         rows.append((seq, prev, text))
     return rows
@@ -119,7 +119,7 @@ def test_moved_rows_are_found(db: Database, clock: FakeClock, name: str, attack:
 
 def test_a_row_that_is_not_canonical_is_refused_even_with_a_right_hash() -> None:
     rows = chain(2)
-    text = json.dumps({"v": 1, "seq": 3, "prev": rows[-1][1], "data": {}})  # spaces, and keys in another order
+    text = json.dumps({"v": 2, "seq": 3, "prev": rows[-1][1], "data": {}})  # spaces, and keys in another order
     verdict = journal.verify([*rows, (3, hashlib.sha256(text.encode()).hexdigest(), text)])
     assert verdict.bad_seq == 3
     assert verdict.fault is not None

@@ -149,7 +149,7 @@ def edit_journal(package: Path, change: Callable[[list[str]], list[str]]) -> Non
 def test_every_single_entry_changed_is_named(package: Path) -> None:
     rows = (package / bag.JOURNAL).read_text().splitlines()
     for n in range(len(rows)):
-        edit_journal(package, lambda _, n=n: [*rows[:n], rows[n].replace('"v":1', '"v":2'), *rows[n + 1 :]])  # type: ignore[misc]
+        edit_journal(package, lambda _, n=n: [*rows[:n], rows[n].replace('"v":2', '"v":3'), *rows[n + 1 :]])  # type: ignore[misc]
         handover.rebag(package)
         assert f"entry {n + 1}" in [fault.where for fault in packages.check(package).faults]
 

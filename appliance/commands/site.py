@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from appliance import config as configuration
-from appliance import journal, store
+from appliance import identity, journal, store
 from appliance.clock import Clock, SystemClock
 from appliance.commands.common import config_option, json_option, out, words
 from appliance.config import Config, ConfigError
@@ -33,6 +33,9 @@ def initialise(config: Config) -> Message | None:
     complaint = store.check(db)
     if complaint:
         raise ApplianceError(store.DAMAGED, path=str(config.database), cause=complaint)
+    if identity.begin(db, config):
+        made = identity.of(db)
+        _note_once(db, clock, "journal.begun", box=made.box, epoch=made.epoch, origin=made.origin, key=made.vkey)
     verdict = journal.verify(journal.stored_rows(db))
     if not verdict.ok:
         _note_once(db, clock, "journal.broken", entry=verdict.bad_seq)
