@@ -8,7 +8,8 @@ reply that is no reply.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
@@ -47,18 +48,27 @@ class CameraError(DriverError):
     fault (an ONVIF fault, `subcode` says which), broken (an answer that makes no sense).
     """
 
-    def __init__(self, reason: str, text: str, *, permanent: bool = False, subcode: str = "") -> None:
+    def __init__(
+        self, reason: str, text: str, *, permanent: bool = False, subcode: str = "", hung_up: bool = False
+    ) -> None:
         super().__init__(text)
         self.reason, self.permanent, self.subcode = reason, permanent, subcode
+        self.hung_up = hung_up  # the connection was closed instead of an answer: a kept one, or a camera that restarts
 
 
-def parse(body: bytes, status: int, wanted: str = "") -> Any:
+def parse(
+    body: bytes, status: int, wanted: str = "", note: Callable[[str], None] = lambda _sentence: None
+) -> Any:
     """The first element inside the SOAP body; CameraError for a fault or for something that is not SOAP.
 
     Undeclared prefixes and stray bytes are survived (onvif.md, rows 20 and section 3's last paragraph); entities are
-    never resolved and nothing is fetched. Of several documents sent in one answer the `wanted` one is taken.
+    never resolved and nothing is fetched. Of several documents sent in one answer the `wanted` one is taken. What was
+    wrong is told to `note`.
     """
-    bodies = [inside for document in _documents(body) if (inside := _body_of(document)) is not None]
+    documents = _documents(body)
+    if len(documents) > 1:
+        note("The camera sends several documents in one answer; the one asked for was taken.")
+    bodies = [inside for document in documents if (inside := _body_of(document, note)) is not None]
     bodies.sort(key=lambda inside: not wanted or not any(local(child) == wanted for child in inside))
     inside = bodies[0] if bodies else None
     if inside is None:
@@ -77,13 +87,41 @@ def _documents(body: bytes) -> list[bytes]:
     return [b"<?xml" + piece for piece in pieces[1:]] if len(pieces) > 1 else pieces
 
 
-def _body_of(document: bytes) -> Any:
+def _body_of(document: bytes, note: Callable[[str], None]) -> Any:
     parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, huge_tree=False)
     try:
-        root = etree.fromstring(document.strip(b"\x00 \t\r\n\xef\xbb\xbf"), parser)
+        root = etree.fromstring(_as_utf8(document.strip(b"\x00 \t\r\n\xef\xbb\xbf"), note), parser)
     except etree.XMLSyntaxError:  # nothing that even recovery could read
         return None
-    return first(root, "Body") if root is not None and local(root) == "Envelope" else None
+    if root is None or local(root) != "Envelope":
+        return None
+    if len(parser.error_log):
+        note("The camera's XML is not well-formed; it was read all the same.")
+    return first(root, "Body")
+
+
+def _as_utf8(document: bytes, note: Callable[[str], None]) -> bytes:
+    """Bytes that are no UTF-8 in a document that says it is: replaced, or a parser would drop what follows them."""
+    declared = re.match(rb"<\?xml[^>]*encoding=[\"']([\w-]+)", document)
+    if declared and declared.group(1).lower() not in (b"utf-8", b"utf8"):
+        return document
+    try:
+        document.decode()
+    except UnicodeDecodeError:
+        note("The camera's answer holds bytes that are no text; they were replaced.")
+        return document.decode("utf-8", "replace").encode()
+    return document
+
+
+def mended(name: str) -> str:
+    """A name whose UTF-8 was taken for Latin-1 on the way (Reolink's presets), as it was meant."""
+    for encoding in ("latin-1", "cp1252"):
+        try:
+            meant = name.encode(encoding).decode()
+        except (UnicodeEncodeError, UnicodeDecodeError):
+            continue
+        return meant
+    return name
 
 
 def _fault(fault: Any) -> CameraError:
@@ -128,8 +166,12 @@ def number(element: Any) -> float:
     return said if math.isfinite(said) else 0.0
 
 
-def _whole_number(said: str | None) -> int:
-    return int(said) if said and said.strip().isascii() and said.strip().isdigit() else 0
+def _whole_number(said: str) -> int:
+    return int(said) if said.strip().isascii() and said.strip().isdigit() else 0
+
+
+def _attribute(element: Any, name: str) -> str:
+    return element.get(name) or "" if element is not None else ""
 
 
 def clock_of(reply: Any) -> datetime | None:
@@ -162,12 +204,16 @@ def services_of(reply: Any) -> dict[str, str]:
 
 
 def profiles_of(reply: Any) -> list[StreamProfile]:
-    """Profiles of Media1 or Media2, without addresses. A profile without a picture is left out."""
+    """Profiles of Media1 or Media2, without addresses. A profile without a picture is left out.
+
+    One with a video source but no encoder is kept without a codec: some hide H.265 so (onvif.md, row 24).
+    """
     found = []
     for profile in every(reply, "Profiles"):
+        source = first(profile, "VideoSourceConfiguration", "VideoSource")
         video = first(profile, "VideoEncoderConfiguration", "VideoEncoder")
         token = profile.get("token") or ""
-        if video is None or not token:
+        if (video is None and source is None) or not token:
             continue
         sound = first(profile, "AudioEncoderConfiguration", "AudioEncoder")
         rate = first(video, "FrameRateLimit")
@@ -182,11 +228,11 @@ def profiles_of(reply: Any) -> list[StreamProfile]:
                 snapshot_uri="",
                 sound=text(first(sound, "Encoding")) or None,
                 name=text(next((node for node in profile if local(node) == "Name"), None)),
-                gop=int(number(first(video, "GovLength"))) or _whole_number(video.get("GovLength")),
+                gop=int(number(first(video, "GovLength"))) or _whole_number(_attribute(video, "GovLength")),
                 bit_rate_kbps=int(number(first(video, "BitrateLimit"))),
-                codec_profile=text(first(video, "H264Profile", "Mpeg4Profile")) or video.get("Profile") or "",
-                encoder=video.get("token") or "",
-                source=text(first(first(profile, "VideoSourceConfiguration", "VideoSource"), "SourceToken")),
+                codec_profile=text(first(video, "H264Profile", "Mpeg4Profile")) or _attribute(video, "Profile"),
+                encoder=_attribute(video, "token"),
+                source=text(first(source, "SourceToken")),
             )
         )
     return found
@@ -232,6 +278,16 @@ def reachable(address: str, device_url: str) -> str:
         return urlunsplit((known.scheme, _without_user(known.netloc), said.path, said.query, ""))
     ports = [part for part in _without_user(said.netloc).rpartition("]")[2].split(":")[1:] if part.isdigit()]
     return urlunsplit((said.scheme, f"{host}:{ports[0]}" if ports else host, said.path, said.query, ""))
+
+
+def oddity(address: str, device_url: str) -> str:
+    """What is wrong with an address the camera gave for a service, in words; "" when nothing is."""
+    said, known = urlsplit(urljoin(device_url, "".join(address.split()))), urlsplit(device_url)
+    if _without_user(said.netloc).rpartition("]")[2].count(":") > 1:
+        return "The camera names a port twice in its addresses; ours was used."
+    if said.hostname != known.hostname:
+        return f"The camera names addresses at another host ({said.hostname}); they were asked at {known.hostname}."
+    return ""
 
 
 def as_advertised(address: str, device_url: str) -> str:

@@ -305,7 +305,7 @@ class CameraNetwork:
 
 @dataclass(frozen=True, slots=True)
 class Osd:
-    """A text in the picture. kind is Plain, Date, Time, DateAndTime or Image; source is a video source configuration."""
+    """A text in the picture. kind: Plain, Date, Time, DateAndTime or Image; source: a video source configuration."""
 
     token: str
     source: str

@@ -54,8 +54,9 @@ def test_probe_prints_everything_a_program_needs(face: Face, tmp_path: Path) -> 
     assert (profile["fps"], profile["stream_uri"]) == (12.0, "rtsp://127.0.0.1:5554/x")
     assert profile["snapshot_uri"] == f"{face.base}/snapshot.jpg"
     assert said["ptz"] == {"presets": []}
-    assert (said["events"], said["relays"], said["recordings"]) == ([], [], [])
-    assert len(said["services"]) == 2
+    assert (said["relays"], said["recordings"]) == ([], [])
+    assert "VideoSource/MotionAlarm" in said["events"]
+    assert len(said["services"]) == 3
 
 
 def test_probe_is_readable_in_russian(face: Face, tmp_path: Path) -> None:
