@@ -8,44 +8,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
-from appliance import exams, journal, store
+from appliance import exams, gap_causes, journal, store
 from appliance.clock import Clock, iso, parse
 from appliance.config import Config
 from appliance.exams import Exam, Window
-from appliance.model import N_, Actor, Message, message
+from appliance.gap_causes import CAUSES, LONGEST_SEGMENT, cause
+from appliance.model import Actor
 from appliance.store import Database
 
+__all__ = [
+    "CAUSES", "CameraCoverage", "Gap", "Judged", "begin_outage", "cause", "end_outages", "evidence", "gaps", "judged",
+    "open_outage", "summary", "update",
+]  # fmt: skip
+
 IGNORED_S = 0.02  # below one frame of any camera: the rounding of two clocks
-LONGEST_SEGMENT = timedelta(hours=1)  # how far before a window a recording may begin that reaches into it
-
-# Code -> what it says to a person. docs/recording.md tells how each is found out and what to do.
-CAUSES = {
-    "camera silent": N_("The camera sent no picture."),
-    "camera unreachable": N_("The camera could not be reached over the network."),
-    "connection closed": N_("The camera closed the connection."),
-    "password refused": N_("The camera refused the password."),
-    "no stream": N_("The camera has no stream at this address."),
-    "stream unreadable": N_("The camera's stream could not be read."),
-    "recording starting": N_("The connection to the camera was being made."),
-    "recorder restarted": N_("The recorder was restarted."),
-    "recorder stopped": N_("The recorder was stopped."),
-    "recorder not running": N_("The recorder was not running."),
-    "box restarted": N_("The box was off or restarting."),
-    "disk full": N_("The recording disk was full."),
-    "disk error": N_("The recording disk did not take the recording."),
-    "clock set forward": N_("The box clock was set forward over this time."),
-    "exam planned late": N_("The exam was put on the plan after its recording should have begun."),
-    "program fault": N_("The recording program had a fault."),
-}
-UNKNOWN = "recorder not running"  # nobody wrote anything down: nobody was there to
-
+STALE = timedelta(seconds=15)  # a camera that is called recording and of which nothing reached the disk for so long
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Required time of one camera that is not recorded. `entry`: its journal entry, once the gap is over."""
+    """Required time of one camera that is not recorded. `entry`: its journal entry, once the gap is over.
+
+    `evidence`: other entries that tell of the cause; known while the gap is worked out, kept in its entry.
+    """
 
     exam: str
     camera: str
@@ -53,6 +40,7 @@ class Gap:
     ends_at: datetime
     cause: str
     entry: int | None
+    evidence: tuple[int, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +54,16 @@ class CameraCoverage:
     gaps: tuple[Gap, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One camera's window, judged from its start up to `until`: all of that is recorded but `gaps`."""
+
+    window: Window
+    until: datetime
+    gaps: tuple[Gap, ...]
+
+
 Span = tuple[str, str]  # instants as stored: text that sorts
-
-
-def cause(code: str) -> Message:
-    """A cause as a sentence."""
-    return message(CAUSES[code]) if code in CAUSES else message("{code}", code=code)
 
 
 def begin_outage(db: Database, camera: str, began_at: datetime, code: str) -> int:
@@ -112,20 +104,27 @@ def _gap(row: dict[str, object]) -> Gap:
                str(row["cause"]), row["entry"] if isinstance(row["entry"], int) else None)  # fmt: skip
 
 
-def summary(db: Database, config: Config, exam: Exam, now: datetime) -> list[CameraCoverage]:
-    """Each camera's required and recorded time up to `now`, and its gaps. Of a camera that records just now, the last
-    second or two that are not on disk yet count as neither required nor missing."""
-    planned_at = _planned_at(db, exam)
+def judged(db: Database, config: Config, exam: Exam, now: datetime) -> list[Judged]:
+    """Every window of the exam as it can be judged at `now`, in the order of the cameras. Reads only."""
+    planned_at = gap_causes.planned_at(db, exam)
     entries = {(g.camera, g.starts_at): g.entry for g in gaps(db, exam.id)}
     found = []
     for window in exams.windows(config, exam):
         until = _judged_until(db, window, now)
-        missing = [
-            replace(g, entry=entries.get((g.camera, g.starts_at))) for g in _missing(db, window, until, planned_at)
-        ]
-        required_s = max(0.0, (until - window.starts_at).total_seconds())
-        recorded_s = required_s - sum((g.ends_at - g.starts_at).total_seconds() for g in missing)
-        found.append(CameraCoverage(window.camera, window.room, required_s, recorded_s, tuple(missing)))
+        missing = _missing(db, window, until, planned_at)
+        found.append(Judged(window, until, tuple(
+            replace(g, entry=entries.get((g.camera, g.starts_at))) for g in missing)))  # fmt: skip
+    return found
+
+
+def summary(db: Database, config: Config, exam: Exam, now: datetime) -> list[CameraCoverage]:
+    """Each camera's required and recorded time up to `now`, and its gaps. Of a camera that records just now, the last
+    second or two that are not on disk yet count as neither required nor missing."""
+    found = []
+    for camera in judged(db, config, exam, now):
+        required_s = (camera.until - camera.window.starts_at).total_seconds()
+        recorded_s = required_s - sum((g.ends_at - g.starts_at).total_seconds() for g in camera.gaps)
+        found.append(CameraCoverage(camera.window.camera, camera.window.room, required_s, recorded_s, camera.gaps))
     return found
 
 
@@ -134,15 +133,15 @@ def update(db: Database, config: Config, clock: Clock, exam: Exam, until: dateti
 
     Cheap when nothing did: one query a camera (the recorder calls this every few seconds while an exam runs).
     """
-    planned_at = _planned_at(db, exam)
+    planned_at = gap_causes.planned_at(db, exam)
     stored = {(g.camera, g.starts_at): g for g in gaps(db, exam.id)}
     fresh: dict[tuple[str, datetime], Gap] = {}
     over: set[tuple[str, datetime]] = set()
     windows = exams.windows(config, exam)
     for window in windows:
-        judged = _judged_until(db, window, until)
-        settled = _settled_until(db, window, judged)
-        for gap in _missing(db, window, judged, planned_at):
+        last = _judged_until(db, window, until)
+        settled = _settled_until(db, window, last)
+        for gap in _missing(db, window, last, planned_at):
             key = gap.camera, gap.starts_at
             fresh[key] = gap
             if gap.ends_at <= settled:
@@ -173,7 +172,7 @@ def _write(db: Database, clock: Clock, gap: Gap, old: Gap | None, room: str, ove
             db, clock, "recording.gap", Actor.service("recorder"), exam=gap.exam, room=room, camera=gap.camera,
             refs=[old.entry] if old and old.entry else [], from_at=iso(gap.starts_at), to_at=iso(gap.ends_at),
             gap_ms=round((gap.ends_at - gap.starts_at).total_seconds() * 1000), code=gap.cause,
-            cause=cause(gap.cause).as_json(),
+            cause=cause(gap.cause).as_json(), evidence=list(gap.evidence),
         )  # fmt: skip
     db.write("insert into gap (exam, camera, starts_at, ends_at, cause, entry) values (?, ?, ?, ?, ?, ?)"
              " on conflict (exam, camera, starts_at) do update set ends_at = excluded.ends_at, cause = excluded.cause,"
@@ -196,16 +195,18 @@ def _withdraw(db: Database, clock: Clock, gap: Gap, room: str | None) -> None:
 def _judged_until(db: Database, window: Window, until: datetime) -> datetime:
     """How far this camera can be judged: not beyond what is on disk while it records."""
     row = db.row("select state, safe_until_at from camera_state where camera = ?", (window.camera,))
-    judged = min(until, window.ends_at)
+    last = min(until, window.ends_at)
     if row and row["state"] == "recording" and row["safe_until_at"]:
-        judged = min(judged, parse(row["safe_until_at"]))
-    return max(judged, window.starts_at)
+        safe_until = parse(row["safe_until_at"])
+        if last - safe_until <= STALE:  # else whoever called it recording is gone, and what is missing is missing
+            last = min(last, safe_until)
+    return max(last, window.starts_at)
 
 
-def _settled_until(db: Database, window: Window, judged: datetime) -> datetime:
+def _settled_until(db: Database, window: Window, last: datetime) -> datetime:
     """Gaps up to here will not change: a later recording is in the archive, or the window is over."""
-    if judged >= window.ends_at:
-        return judged
+    if last >= window.ends_at:
+        return last
     newest = db.value("select max(ends_at) from segment where camera = ?", (window.camera,))
     return parse(newest) if newest else window.starts_at
 
@@ -218,8 +219,10 @@ def _missing(db: Database, window: Window, until: datetime, planned_at: str | No
     found = []
     for starts, ends in missing:
         if (parse(ends) - parse(starts)).total_seconds() >= IGNORED_S:
-            code = _cause_of(db, window, starts, ends, planned_at)
-            found.append(Gap(window.exam, window.camera, parse(starts), parse(ends), code, None))
+            why = gap_causes.cause_of(db, window, starts, ends, planned_at)
+            found.append(
+                Gap(window.exam, window.camera, parse(starts), parse(ends), why.cause, None, evidence=why.entries)
+            )
     return found
 
 
@@ -266,47 +269,3 @@ def _holes(db: Database, window: Window, until: datetime) -> list[Span]:
         inside = [(max(a, first), min(b, last)) for a, b in json.loads(row["holes"]) if b > first and a < last]
         found += _minus(inside, [(o["starts_at"], o["ends_at"]) for o in others])
     return found
-
-
-def _cause_of(db: Database, window: Window, starts: str, ends: str, planned_at: str | None) -> str:
-    """The cause whose evidence covers most of the gap."""
-    evidence = [(row["began_at"], row["ended_at"] or ends, str(row["cause"])) for row in db.rows(
-        "select began_at, ended_at, cause from outage where camera = ? and began_at < ? and coalesce(ended_at, ?) > ?",
-        (window.camera, ends, ends, starts))]  # fmt: skip
-    if planned_at is not None:
-        evidence.append((starts, planned_at, "exam planned late"))
-    stepped = [step for step in _clock_steps(db) if step[0] < ends and step[1] > starts]
-    if not stepped and _within_a_run(db, window, starts, ends):
-        evidence.append((starts, ends, "camera silent"))
-    evidence += stepped
-    covered: dict[str, float] = {}
-    for began, ended, code in evidence:
-        shared_s = (parse(min(ended, ends)) - parse(max(began, starts))).total_seconds()
-        if shared_s > 0:
-            covered[code] = covered.get(code, 0.0) + shared_s
-    return max(covered, key=lambda code: covered[code], default=UNKNOWN)
-
-
-def _within_a_run(db: Database, window: Window, starts: str, ends: str) -> bool:
-    """Whether one ffmpeg recorded before and after: it was connected all the time, and nothing came."""
-    return db.value(
-        "select 1 from segment where camera = ? and starts_at > ? and starts_at < ? group by run"
-        " having min(starts_at) < ? and max(ends_at) > ?",
-        (window.camera, iso(window.starts_at - LONGEST_SEGMENT), iso(window.ends_at), starts, ends),
-    ) is not None  # fmt: skip
-
-
-def _clock_steps(db: Database) -> list[tuple[str, str, str]]:
-    """Time the box's clock jumped over, as the keeper journalled it."""
-    steps = [e.data for e in journal.entries(db, kinds=["clock.stepped"], newest_first=True, limit=20)]
-    return [(_instant(s["before_ms"]), _instant(s["after_ms"]), "clock set forward") for s in steps if s["step_ms"] > 0]
-
-
-def _instant(epoch_ms: int) -> str:
-    return iso(datetime.fromtimestamp(epoch_ms / 1000, UTC))
-
-
-def _planned_at(db: Database, exam: Exam) -> str | None:
-    """When the exam got the hours it has, if the journal still says."""
-    found = journal.entries(db, exam=exam.id, kinds=["exam.planned", "exam.moved"], newest_first=True, limit=1)
-    return found[0].at if found else None
