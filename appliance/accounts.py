@@ -120,16 +120,13 @@ def check_password(
     """
     login = login.strip().lower()
     subjects = [f"login:{login}", f"address:{address}"]
-    pause_s = _pause_left_s(db, clock, subjects)
-    if pause_s > 0:
-        raise ApplianceError(N_("Too many tries. Wait {wait_s}."), wait_s=round(pause_s))
+    hold(db, clock, subjects)
     row = db.row("select login, name, role, language, disabled_at, password_hash from person where login = ?", (login,))
     good = _matches(row["password_hash"] if row else _NOBODY, password)
     if row is None or not good or row["disabled_at"] is not None:
-        _count_failure(db, config, clock, subjects, login, address)
+        count_refusal(db, config, clock, subjects, "signin.refused", login=Personal(login[:40]), address=address)
         raise ApplianceError(REFUSED)
-    with store.transaction(db):
-        db.write("delete from signin_failure where subject = ?", (subjects[0],))
+    forgive(db, subjects[0])
     return _person(row)
 
 
@@ -143,12 +140,16 @@ def _matches(hashed: str, password: str) -> bool:
         return False
 
 
-def _pause_left_s(db: Database, clock: Clock, subjects: list[str]) -> float:
+def hold(db: Database, clock: Clock, subjects: list[str]) -> None:
+    """ApplianceError while one of these two subjects (a login or a way in, and an address) has a pause."""
     latest = db.value("select max(locked_until) from signin_failure where subject in (?, ?)", subjects)
-    return 0.0 if latest is None else (parse(latest) - clock.now()).total_seconds()
+    pause_s = 0.0 if latest is None else (parse(latest) - clock.now()).total_seconds()
+    if pause_s > 0:
+        raise ApplianceError(N_("Too many tries. Wait {wait_s}."), wait_s=round(pause_s))
 
 
-def _count_failure(db: Database, config: Config, clock: Clock, subjects: list[str], login: str, address: str) -> None:
+def count_refusal(db: Database, config: Config, clock: Clock, subjects: list[str], kind: str, **told: Any) -> None:
+    """Count a refused try for both subjects, and enter it in the journal as `kind`. Opens its own transaction."""
     rules, now = config.profile.signin, clock.now()
     with store.transaction(db):
         for subject, tries in zip(subjects, (rules.tries, rules.tries * ADDRESS_TRIES_FACTOR), strict=True):
@@ -163,13 +164,24 @@ def _count_failure(db: Database, config: Config, clock: Clock, subjects: list[st
                 " locked_until = excluded.locked_until",
                 (subject, failures, iso(now), until),
             )
-        journal.append(db, clock, "signin.refused", Actor.service("web"), login=Personal(login[:40]),
-                       address=address)  # fmt: skip
+        journal.append(db, clock, kind, Actor.service("web"), **told)
+
+
+def forgive(db: Database, subject: str) -> None:
+    """A try succeeded: what was counted against this login or way in is forgotten."""
+    if db.value("select 1 from signin_failure where subject = ?", (subject,)):
+        with store.transaction(db):
+            db.write("delete from signin_failure where subject = ?", (subject,))
 
 
 def sign_in(db: Database, config: Config, clock: Clock, login: str, password: str, address: str) -> tuple[str, Person]:
     """Sign a person in; returns the session's token (for the cookie, kept nowhere here) and the person."""
     who = check_password(db, config, clock, login, password, address)
+    return open_session(db, clock, who, address, "password"), who
+
+
+def open_session(db: Database, clock: Clock, who: Person, address: str, how: str) -> str:
+    """A session for somebody who proved who they are by a password, card or passkey; returns its token."""
     token = secrets.token_urlsafe(32)
     now = iso(clock.now())
     with store.transaction(db):
@@ -177,8 +189,8 @@ def sign_in(db: Database, config: Config, clock: Clock, login: str, password: st
             "insert into web_session (token_hash, login, created_at, seen_at) values (?, ?, ?, ?)",
             (_hash(token), who.login, now, now),
         )
-        journal.append(db, clock, "signin.accepted", Actor.person(who), address=address)
-    return token, who
+        journal.append(db, clock, "signin.accepted", Actor.person(who), address=address, how=how)
+    return token
 
 
 def _hash(token: str) -> str:
