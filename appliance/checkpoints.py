@@ -91,7 +91,7 @@ def sign(db: Database, config: Config, clock: Clock, why: Why) -> Checkpoint | N
     """
     try:
         with store.transaction(db):
-            signed = _signed(db, config, clock, why)
+            signed = sign_within(db, config, clock, why)
     except ApplianceError as refused:
         log.error("%s", refused)
         _refuse(db, clock, refused.message)
@@ -99,7 +99,8 @@ def sign(db: Database, config: Config, clock: Clock, why: Why) -> Checkpoint | N
     return signed
 
 
-def _signed(db: Database, config: Config, clock: Clock, why: Why) -> Checkpoint | None:
+def sign_within(db: Database, config: Config, clock: Clock, why: Why) -> Checkpoint | None:
+    """As `sign`, inside the caller's transaction. Raises ApplianceError when it must not be signed."""
     last, size = latest(db), merkle.size(db)
     if last is not None and last.size == size:
         return None
