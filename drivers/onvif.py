@@ -8,23 +8,31 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from drivers import onvif_reply as reply
 from drivers import onvif_request as request
 from drivers import onvif_whole as rest
 from drivers.onvif_line import Line
+from drivers.onvif_ports import USUAL_PORTS, elsewhere
 from drivers.onvif_profiles import read_profiles
-from drivers.onvif_reply import DEVICE, EVENTS, MEDIA1, MEDIA2, CameraError
+from drivers.onvif_reply import DEVICE, EVENTS, IMAGING, MEDIA1, MEDIA2, PTZ, CameraError
 from drivers.types import CameraFacts, CameraService, Preset, StreamProfile, WholeCamera
 
 T = TypeVar("T")
 
 # Where services are when a camera lists none, or lists wrong ones (onvif.md, row 12).
-USUAL_PATHS = {MEDIA1: "/onvif/media_service"}
+USUAL_PATHS = {
+    MEDIA1: "/onvif/media_service",
+    PTZ: "/onvif/ptz_service",
+    EVENTS: "/onvif/event_service",
+    IMAGING: "/onvif/imaging_service",
+}
+CLOCK_FAR_S = 300.0  # further off, a camera that checks signatures refuses ours unless they are in its own time
+QUARTER_S = 900  # time zones differ by whole quarters of an hour, fourteen hours at most
 ROUNDING_S = 0.5  # ONVIF tells whole seconds, cut off: on average the camera is half a second further
 CLOCK_STEP_S = 2.0  # clocks compared twice differ by less, unless one was set
 NAMED = ("Manufacturer", "Model", "FirmwareVersion", "SerialNumber")
@@ -43,17 +51,20 @@ class Camera:
     """
 
     def __init__(
-        self, url: str, user: str, password: str, timeout_s: float = 6.0, *, now_s: Callable[[], float] = _realtime_s
-    ) -> None:
+        self, url: str, user: str, password: str, timeout_s: float = 6.0, *, now_s: Callable[[], float] = _realtime_s,
+        ports: Sequence[int] = USUAL_PORTS,
+    ) -> None:  # fmt: skip
         self.url = device_url(url)
         self.faults: list[str] = []
         self._now_s = now_s
-        self._line = Line(user, password, timeout_s)
+        self._line = Line(user, password, timeout_s, self.note)
+        self._ports = tuple(ports)
         self._password = password
         self._lock = threading.RLock()
         self._services: dict[str, str] | None = None
         self._versions: dict[str, str] = {}
         self._clock_shift_s: float | None = None  # the camera's clock minus CLOCK_MONOTONIC: no step of ours moves it
+        self._slip_s: float | None = None  # whole quarter hours the camera calls UTC and are not; None: not looked at
         self._clock_read = False
         self._clock_answer: Any = None
         self._snapshot_uri = ""
@@ -77,7 +88,7 @@ class Camera:
         with self._lock:
             self._clock_read = True  # also when it fails: not to be asked again before every request
             self._clock_answer = None
-            before_s = time.monotonic()
+            before_s, signed = time.monotonic(), bool(self._line.auth)
             answer = self._clock_answer = self.ask(DEVICE, "GetSystemDateAndTime")
             middle_s = (before_s + time.monotonic()) / 2
             said = reply.clock_of(answer)
@@ -85,8 +96,14 @@ class Camera:
                 self._clock_shift_s = None
                 self.note("The camera tells no time that makes sense; its requests are signed with ours.")
                 return None
-            self._clock_shift_s = said.timestamp() + ROUNDING_S - middle_s
-            return round(said.timestamp() + ROUNDING_S - (self._now_s() - (time.monotonic() - middle_s)), 1)
+            if self._line.auth and not signed:  # row 8
+                self.note("The camera tells its time only to those who sign in.")
+            said_s = said.timestamp() + ROUNDING_S - (self._slip_s or 0.0)
+            self._clock_shift_s = said_s - middle_s
+            offset_s = round(said_s - (self._now_s() - (time.monotonic() - middle_s)), 1)
+            if abs(offset_s) > CLOCK_FAR_S:  # row 4
+                self.note("The camera's clock is far off; requests were signed in its time.")
+            return offset_s
 
     def facts(self) -> CameraFacts:
         """What is needed to use the camera. What it cannot do is said in `faults`; CameraError if it says nothing."""
@@ -119,9 +136,12 @@ class Camera:
             return replace(rest_of_it, facts=replace(facts, faults=tuple(self.faults)))
 
     def _facts(self) -> tuple[CameraFacts, tuple[Preset, ...]]:
-        self.faults = []
-        offset_s = self.attempt("The clock", self.offset_s, None, vital=True)
+        self.faults.clear()
+        self._find_port()
+        offset_s, slip_s = self.attempt("The clock", self.offset_s, None, vital=True), self._slip_s or 0.0
         device = self.ask(DEVICE, "GetDeviceInformation")
+        if offset_s is not None:
+            offset_s = round(offset_s - (self._slip_s or 0.0) + slip_s, 1)
         named = [reply.text(reply.first(device, name)) for name in NAMED]
         if self._once.setdefault("device", named) != named:  # another firmware, or another camera at this address
             self.forget()
@@ -156,8 +176,30 @@ class Camera:
         found = found or self.attempt("GetCapabilities", lambda: self._list("GetCapabilities", Category="All"), nothing)
         if not any(space in found for space in (MEDIA1, MEDIA2)):
             self.note("The camera lists no media service; it was looked for where most cameras have it.")
-            found = {**USUAL_PATHS, **found}
+            found = {MEDIA1: USUAL_PATHS[MEDIA1], **found}
+        for wrong in filter(None, (reply.oddity(address, self.url) for address in found.values())):
+            self.note(wrong)
         return found
+
+    def _find_port(self) -> None:
+        """Once, and only where the address names no port: see drivers/onvif_ports.py."""
+        ports, self._ports = self._ports, ()
+        url = elsewhere(self.url, ports) if ports else self.url
+        if url != self.url:
+            self.url = url
+            self.note(f"The camera does not speak ONVIF at port 80; it was found at port {urlsplit(url).port}.")
+
+    def addresses(self, service: str) -> tuple[str, ...]:
+        """Where a service may be, best first: as we reach it, at the port it names, where most cameras have it.
+
+        onvif.md, rows 11 and 12. Also for a service that is not listed: some work all the same (row 23).
+        """
+        self.services()
+        said, usual = (self._services or {}).get(service), USUAL_PATHS.get(service)
+        ways = [self._elsewhere.get(service, "")]
+        ways += [self.reach(said), reply.as_advertised(said, self.url)] if said else []
+        ways += [urljoin(self.url, usual)] if usual else []
+        return tuple(dict.fromkeys(filter(None, ways)))
 
     def has(self, service: str) -> bool:
         """Whether the camera lists this service. What it says of its abilities beyond that is not believed."""
@@ -251,21 +293,38 @@ class Camera:
 
     def _asked(self, service: str, operation: str, arguments: dict[str, Any]) -> Any:
         action, envelope = request.write(service, operation, arguments)
-        write, wanted = self._signer(envelope), f"{operation}Response"
-        url = self.url if service == DEVICE else self._address(service)
-        try:
-            return self._line.ask(url, action, write, wanted)
-        except CameraError as error:
-            advertised = reply.as_advertised((self._services or {}).get(service, url), self.url)
-            if self._signed_with_an_old_clock(error):
-                return self._line.ask(url, action, write, wanted)
-            if error.reason in ("unreachable", "foreign") and service != DEVICE and advertised != url:
-                answer = self._line.ask(advertised, action, write, wanted)
-                self._elsewhere[service] = advertised
+        if service != DEVICE and not self.has(service):
+            raise CameraError("fault", "The camera has no such service.", subcode="ActionNotSupported")
+        urls = (self.url,) if service == DEVICE else self.addresses(service)
+        for index, url in enumerate(urls):
+            try:
+                answer = self.ask_at(url, action, envelope, f"{operation}Response")
+            except CameraError as error:
+                if error.reason not in ("unreachable", "foreign") or index == len(urls) - 1:
+                    if error.reason == "unreachable":
+                        self.forget()
+                    raise
+            else:
+                if index:
+                    self._elsewhere[service] = url
+                    self.note(f"The camera lists a wrong address for a service; it was found at {urlsplit(url).path}.")
                 return answer
-            if error.reason == "unreachable":
-                self.forget()
-            raise
+        raise AssertionError("a listed service has an address")
+
+    def ask_at(
+        self, url: str, action: str, envelope: bytes, wanted: str, *, timeout_s: float | None = None, again: bool = True
+    ) -> Any:
+        """One request as it was written, signed like every other. For services whose addresses come and go: events."""
+        with self._lock:
+            if not self._clock_read:
+                self.attempt("The clock", self.offset_s, None, vital=True)
+            for signing_anew in (False, True):
+                try:
+                    return self._line.ask(url, action, self._signer(envelope), wanted, timeout_s=timeout_s, again=again)
+                except CameraError as error:
+                    if signing_anew or not (self._signed_with_an_old_clock(error) or self._calls_local_time_utc(error)):
+                        raise
+        raise AssertionError("the second try returns or raises")
 
     def _signer(self, envelope: bytes) -> Callable[[bool], bytes]:
         def write(signed: bool) -> bytes:
@@ -276,12 +335,6 @@ class Camera:
 
         return write
 
-    def _address(self, service: str) -> str:
-        known = self._elsewhere.get(service) or self.services().get(service)
-        if known is None:
-            raise CameraError("fault", "The camera has no such service.", subcode="ActionNotSupported")
-        return known
-
     def reach(self, address: str) -> str:
         """An address the camera gave, as we can reach it."""
         return reply.reachable(address, self.url)
@@ -291,8 +344,27 @@ class Camera:
         before_s = self._clock_shift_s
         if self._line.auth != "wsse" or error.subcode != "NotAuthorized" or error.permanent or before_s is None:
             return False
+        self._clock_shift_s = None  # should the clock itself want a sign-in, this is not asked again for it
         self.attempt("The clock", self.offset_s, None)
-        return self._clock_shift_s is not None and abs(self._clock_shift_s - before_s) > CLOCK_STEP_S
+        if self._clock_shift_s is None:
+            self._clock_shift_s = before_s
+        return abs(self._clock_shift_s - before_s) > CLOCK_STEP_S
+
+    def _calls_local_time_utc(self, error: CameraError) -> bool:
+        """Whether a first refusal may come from a camera that tells local time as UTC (onvif.md, row 6).
+
+        Then its clock is taken without the whole quarter hours, and the password shown once more: once in all.
+        """
+        shift_s = self._clock_shift_s
+        if self._slip_s is not None or self._line.auth != "wsse" or not error.permanent or shift_s is None:
+            return False
+        self._slip_s = float(QUARTER_S * round((shift_s + time.monotonic() - self._now_s()) / QUARTER_S))
+        if not 0 < abs(self._slip_s) <= 14 * 3600:
+            return False
+        self._clock_shift_s = shift_s - self._slip_s
+        self._line.forgive()
+        self.note("The camera calls its local time UTC; it was signed in without the difference.")
+        return True
 
     def note(self, sentence: str) -> None:
         """A fault of the camera, in words; each once."""

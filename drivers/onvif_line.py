@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import requests
 import urllib3
@@ -18,17 +18,23 @@ from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
 from drivers.onvif_reply import CameraError, parse
 
 MAX_REPLY_BYTES = 8 << 20
+# Each address has a Digest state of its own; those of events come and go with every subscription.
+MOST_DIGESTS = 32
+SIGN_IN_WORDS = ("user", "username", "usr", "login", "loginuse", "pass", "password", "passwd", "pwd", "loginpas")
 SOAP = "application/soap+xml; charset=utf-8"
 
 
 class Line:
     """One camera's HTTP session. Not for two threads at once: drivers/onvif.py holds its lock around it."""
 
-    def __init__(self, user: str, password: str, timeout_s: float) -> None:
+    def __init__(
+        self, user: str, password: str, timeout_s: float, note: Callable[[str], None] = lambda _sentence: None
+    ) -> None:
         self.user = user
         self.auth = ""  # "": not asked for yet; then digest or wsse
         self._password = password
         self._timeout_s = timeout_s
+        self._note = note
         self._accepted = False
         self._refused: CameraError | None = None
         self._digests: dict[str, HTTPDigestAuth] = {}
@@ -38,42 +44,68 @@ class Line:
     def close(self) -> None:
         self._session.close()
 
-    def ask(self, url: str, action: str, write: Callable[[bool], bytes], wanted: str = "") -> Any:
+    def ask(
+        self, url: str, action: str, write: Callable[[bool], bytes], wanted: str = "", *,
+        timeout_s: float | None = None, again: bool = True,
+    ) -> Any:  # fmt: skip
         """Post a SOAP request; returns the first element of the answer's body, the `wanted` one if there are several.
 
-        `write(signed)` writes the envelope, with a fresh WS-UsernameToken when signed.
+        `write(signed)` writes the envelope, with a fresh WS-UsernameToken when signed. `timeout_s` for one that takes
+        longer; not `again`: a closed connection is told, not asked once more.
         """
+        limit_s = timeout_s or self._timeout_s
         headers = {"Content-Type": f'{SOAP}; action="{action}"' if action else SOAP}
         if not self.auth:
-            status, got, body = self._fetch("POST", url, headers, write(False), None)
+            status, got, body = self._fetch("POST", url, headers, write(False), None, limit_s, again)
             challenge = got.get("WWW-Authenticate", "")
             if status != 401 and not _refuses(body, status):
-                return parse(body, status, wanted)
+                return parse(body, status, wanted, self._note)
             self._may_sign_in()
             self.auth = "digest" if "digest" in challenge.lower() else "wsse"
         self._may_sign_in()
         # Each service address has a Digest state of its own: some cameras tie the nonce to it (onvif.md, row 2).
-        auth = self._digests.setdefault(url, HTTPDigestAuth(self.user, self._password)) if self._by_digest else None
-        status, _, body = self._fetch("POST", url, headers, write(not self._by_digest), auth)
+        auth = self._digest_for(url) if self._by_digest else None
+        status, _, body = self._fetch("POST", url, headers, write(not self._by_digest), auth, limit_s, again)
         if status == 401 or _refuses(body, status):
             raise self._refuse()
         self._accepted = True
-        return parse(body, status, wanted)
+        return parse(body, status, wanted, self._note)
+
+    def forgive(self) -> None:
+        """Let a refused password be shown once more: there is a reason to think that something else was wrong."""
+        self._refused = None
 
     def get(self, url: str) -> bytes:
-        """Fetch a picture; signs in by Digest or Basic when it is asked for."""
-        status, got, body = self._fetch("GET", url, {}, None, None)
+        """Fetch a picture; signs in by Digest or Basic when it is asked for.
+
+        Some cameras name an address with a user and a password in it and then refuse it (onvif.md, row 25).
+        """
+        plain = _without_sign_in(url)
+        status, body = self._picture(url)
+        if status != 200 and plain != url:
+            status, body = self._picture(plain)
+            if status == 200:
+                self._note("The camera refuses its own snapshot address; without the sign-in in it, it works.")
+        if status == 401:
+            raise self._refuse()
+        if status != 200:
+            raise CameraError("fault", f"The camera gives no picture (HTTP {status}).")
+        return body
+
+    def _picture(self, url: str) -> tuple[int, bytes]:
+        status, got, body = self._fetch("GET", url, {}, None, None, self._timeout_s)
         if status == 401:
             self._may_sign_in()
             by_digest = "digest" in got.get("WWW-Authenticate", "").lower()
             auth: AuthBase = (HTTPDigestAuth if by_digest else HTTPBasicAuth)(self.user, self._password)
-            status, _, body = self._fetch("GET", url, {}, None, auth)
-            if status == 401:
-                raise self._refuse()
-            self._accepted = True
-        if status != 200:
-            raise CameraError("fault", f"The camera gives no picture (HTTP {status}).")
-        return body
+            status, _, body = self._fetch("GET", url, {}, None, auth, self._timeout_s)
+            self._accepted = self._accepted or status != 401
+        return status, body
+
+    def _digest_for(self, url: str) -> HTTPDigestAuth:
+        if url not in self._digests and len(self._digests) >= MOST_DIGESTS:
+            self._digests.pop(next(iter(self._digests)))
+        return self._digests.setdefault(url, HTTPDigestAuth(self.user, self._password))
 
     @property
     def _by_digest(self) -> bool:
@@ -95,19 +127,21 @@ class Line:
         return self._refused
 
     def _fetch(
-        self, method: str, url: str, headers: dict[str, str], data: bytes | None, auth: AuthBase | None
-    ) -> tuple[int, Any, bytes]:
+        self, method: str, url: str, headers: dict[str, str], data: bytes | None, auth: AuthBase | None,
+        timeout_s: float, again: bool = True,
+    ) -> tuple[int, Any, bytes]:  # fmt: skip
         """One request within the limits, asked once more when a kept connection turns out to be closed."""
         try:
-            return self._exchange(method, url, headers, data, auth)
+            return self._exchange(method, url, headers, data, auth, timeout_s)
         except CameraError as error:
-            if not isinstance(error.__cause__, _HungUp):
+            if not error.hung_up or not again:
                 raise
-        return self._exchange(method, url, headers, data, auth)
+        return self._exchange(method, url, headers, data, auth, timeout_s)
 
     def _exchange(
-        self, method: str, url: str, headers: dict[str, str], data: bytes | None, auth: AuthBase | None
-    ) -> tuple[int, Any, bytes]:
+        self, method: str, url: str, headers: dict[str, str], data: bytes | None, auth: AuthBase | None,
+        timeout_s: float,
+    ) -> tuple[int, Any, bytes]:  # fmt: skip
         where = urlsplit(url).hostname or url
         nobody = f"Nothing answers at {where}. Check its power, cable and address."
         try:
@@ -117,29 +151,29 @@ class Line:
                 data=data,
                 headers=headers,
                 auth=auth,
-                timeout=self._timeout_s,
+                timeout=timeout_s,
                 allow_redirects=False,
                 stream=True,
             )
             with reply:
-                return reply.status_code, reply.headers, self._read(reply)
+                return reply.status_code, reply.headers, self._read(reply, timeout_s)
         except requests.ConnectTimeout as error:
             raise CameraError("unreachable", nobody) from error
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
-            said = f"The camera at {where} gave no answer within {self._timeout_s:g} s."
+            said = f"The camera at {where} gave no answer within {timeout_s:g} s."
             raise CameraError("silent", said) from error
         except requests.exceptions.SSLError as error:
             raise CameraError("broken", f"The camera at {where} shows a certificate nobody vouches for.") from error
         except requests.ConnectionError as error:
             hung_up = bool(error.args) and isinstance(error.args[0], urllib3.exceptions.ProtocolError)
-            raise CameraError("unreachable", nobody) from _HungUp() if hung_up else error
+            raise CameraError("unreachable", nobody, hung_up=hung_up) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             kind = type(error).__name__  # the text of some holds the URL, and a URL may hold a password
             raise CameraError("broken", f"The camera at {where} answers nonsense ({kind}).") from error
 
-    def _read(self, reply: requests.Response) -> bytes:
+    def _read(self, reply: requests.Response, timeout_s: float) -> bytes:
         """The body, within the time limit as a whole: a camera that drips bytes must not hold a thread."""
-        until_s = time.monotonic() + self._timeout_s
+        until_s = time.monotonic() + timeout_s
         held = b""
         while piece := reply.raw.read1(65536, decode_content=True):
             held += piece
@@ -148,10 +182,6 @@ class Line:
             if time.monotonic() > until_s:
                 raise requests.Timeout
         return held
-
-
-class _HungUp(Exception):
-    """The connection was closed before an answer: a kept one that the camera gave up, or a camera that restarts."""
 
 
 def _refuses(body: bytes, status: int) -> bool:
@@ -163,3 +193,11 @@ def _refuses(body: bytes, status: int) -> bool:
     except CameraError as error:
         return error.reason == "refused"
     return False
+
+
+def _without_sign_in(url: str) -> str:
+    """The address without a user and a password among its questions."""
+    said = urlsplit(url)
+    questions = parse_qsl(said.query, keep_blank_values=True)
+    kept = [(name, value) for name, value in questions if name.lower() not in SIGN_IN_WORDS]
+    return url if kept == questions else said._replace(query=urlencode(kept)).geturl()

@@ -113,17 +113,6 @@ def _as_utf8(document: bytes, note: Callable[[str], None]) -> bytes:
     return document
 
 
-def mended(name: str) -> str:
-    """A name whose UTF-8 was taken for Latin-1 on the way (Reolink's presets), as it was meant."""
-    for encoding in ("latin-1", "cp1252"):
-        try:
-            meant = name.encode(encoding).decode()
-        except (UnicodeEncodeError, UnicodeDecodeError):
-            continue
-        return meant
-    return name
-
-
 def _fault(fault: Any) -> CameraError:
     codes = [text(node).rpartition(":")[2] for node in every(fault, "Value")] or [text(first(fault, "faultcode"))]
     reason = text(first(fault, "Text")) or text(first(fault, "faultstring")) or codes[-1]

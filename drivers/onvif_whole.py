@@ -60,6 +60,8 @@ class Asked(Protocol):
 
     def note(self, sentence: str) -> None: ...
 
+    def note(self, sentence: str) -> None: ...
+
     def reach(self, address: str) -> str: ...
 
 
@@ -110,6 +112,8 @@ def presets(camera: Asked, profiles: Sequence[StreamProfile]) -> tuple[Preset, .
         answer = ask(camera, "Presets", PTZ, "GetPresets", ProfileToken=profile.token)
         found = [(p.get("token", ""), repaired(text(first(p, "Name")))) for p in _all(answer, "Preset")]
         if found:
+            if any(name and name not in {text(each) for each in every(answer, "Name")} for _, name in found):
+                camera.note("The camera's preset names came garbled; they were put right.")
             return tuple(Preset(token, name or token) for token, name in found)
     return ()
 
