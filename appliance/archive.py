@@ -184,7 +184,7 @@ def seal(db: Database, config: Config, clock: Clock, exam: Exam) -> Seal:
     Raises ApplianceError while a camera of the exam is still being recorded for it.
     """
     for window in exams.windows(config, exam):
-        if _still_open(db, config, window):
+        if still_open(db, config, window):
             raise ApplianceError(N_("Camera {camera} is still being recorded for this exam. It is sealed after that."),
                                  camera=window.camera)  # fmt: skip
     coverage.update(db, config, clock, exam, exams.span(config, exam)[1])
@@ -200,7 +200,7 @@ def seal(db: Database, config: Config, clock: Clock, exam: Exam) -> Seal:
     return found
 
 
-def _still_open(db: Database, config: Config, window: exams.Window) -> bool:
+def still_open(db: Database, config: Config, window: exams.Window) -> bool:
     """Whether a file is still being written that began inside the window."""
     recording = db.row("select 1 from camera_state where camera = ? and state = 'recording'", (window.camera,))
     newest = db.value("select max(ends_at) from segment where camera = ?", (window.camera,))
