@@ -58,6 +58,7 @@ DOORS = {
     "re2": ("drivers.panels.rules",),
     "babel": ("appliance.words",),
     "reportlab": ("appliance.prints",),
+    "fido2": ("appliance.passkeys",),
 }
 # call -> the only module that may make it
 CALL_DOORS = {
