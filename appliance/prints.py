@@ -1,4 +1,5 @@
-"""Paper: the alarm log and the duty's report as PDF and CSV, in the site's language. Alone in knowing reportlab.
+"""Paper: the alarm log, the duty's report, the coverage report as PDF and CSV, in the site's language. Alone in knowing
+reportlab.
 
 Black on white, A4 landscape, the head of a table on every page, "page 2 of 5" at the foot. The same facts give the same
 bytes, so that two prints can be compared. PT Sans is vendored with its licence in fonts/.
@@ -19,12 +20,14 @@ from reportlab.lib.units import mm
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+from reportlab.platypus import Flowable, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
-from appliance import alarm_log, duty
+from appliance import alarm_log, coverage_report, coverage_words, duty
 from appliance.config import Config
+from appliance.coverage_report import CoverageReport
+from appliance.coverage_sign import Signature
 from appliance.journal import Entry
-from appliance.model import N_, Message
+from appliance.model import N_, Message, Role
 from appliance.words import Words
 
 REGULAR, BOLD = "PTSans", "PTSans-Bold"
@@ -32,6 +35,7 @@ BODY = ParagraphStyle("body", fontName=REGULAR, fontSize=10, leading=12.5)
 CELL = ParagraphStyle("cell", fontName=REGULAR, fontSize=9, leading=11)
 HEAD = ParagraphStyle("head", fontName=BOLD, fontSize=8.5, leading=10)
 TITLE = ParagraphStyle("title", fontName=BOLD, fontSize=14, leading=18, spaceAfter=4)
+LEAD = ParagraphStyle("lead", fontName=BOLD, fontSize=11, leading=14, spaceAfter=2)
 SECTION = ParagraphStyle("section", fontName=BOLD, fontSize=10.5, leading=13, spaceBefore=7, spaceAfter=2)
 GRID = TableStyle([("GRID", (0, 0), (-1, -1), 0.5, "black"), ("VALIGN", (0, 0), (-1, -1), "TOP"),
                    ("LEFTPADDING", (0, 0), (-1, -1), 3), ("RIGHTPADDING", (0, 0), (-1, -1), 3)])  # fmt: skip
@@ -148,6 +152,65 @@ def duty_sections(words: Words, entry: Entry, *, silent: bool = True) -> list[tu
         (words.say(N_("Without a conclusion")), some(owed)),
         (words.say(N_("Remarks")), some([said["remarks"]] if said["remarks"] else [])),
     ]
+
+
+def coverage_pdf(
+    config: Config, found: CoverageReport, signed: Signature | None, head: tuple[int, str], printed_at: Any
+) -> bytes:
+    """The coverage report with its fingerprint, the journal's head and a place to sign on paper too."""
+    _fonts()
+    words = Words(config.site.language, config.site.zone)
+    title = config.profile.titles.coverage.in_(words.language)
+    exam = words.say(N_("{title}, {day}, {starts_at}–{ends_at}"), title=found.exam.title,
+                     day=words.day(words.local(found.exam.starts_at)), starts_at=words.minute(found.exam.starts_at),
+                     ends_at=words.minute(found.exam.ends_at))  # fmt: skip
+    story: list[Flowable] = [
+        _p(title, TITLE), _p(_site(config, words), BODY), _p(exam, BODY), Spacer(1, 3 * mm),
+        _p(coverage_words.headline(words, config, found), LEAD), _p(coverage_words.remark(words, found), BODY),
+    ]  # fmt: skip
+    for heading, columns, widths_mm, rows in _coverage_tables(words, config, found):
+        cells = [[_p(words.say(name), HEAD) for name in columns], *[[_p(text, CELL) for text in row] for row in rows]]
+        widths = [width * mm for width in widths_mm]
+        story += [_p(words.say(heading), SECTION), Table(cells, colWidths=widths, repeatRows=1, style=GRID)]
+    story += [Spacer(1, 4 * mm), KeepTogether(_coverage_proof(words, config, found, signed, head))]
+    return _pdf(story, words, title, _foot(config, words, printed_at))
+
+
+def _coverage_tables(
+    words: Words, config: Config, found: CoverageReport
+) -> list[tuple[str, Sequence[str], Sequence[int], list[list[str]]]]:
+    holes = coverage_words.hole_rows(words, config, found)
+    tables: list[tuple[str, Sequence[str], Sequence[int], list[list[str]]]] = [
+        (N_("Rooms"), coverage_words.ROOM_COLUMNS, (48, 85, 50, 30, 30, 30),
+         coverage_words.room_rows(words, config, found)),
+        (N_("Gaps of cameras"), coverage_words.HOLE_COLUMNS, (38, 38, 42, 28, 65, 24, 38), holes),
+        (N_("Clocks"), coverage_words.CLOCK_COLUMNS, (75, 28, 70, 100),
+         coverage_words.clock_rows(words, config, found.cameras)),
+    ]  # fmt: skip
+    return [table for table in tables if table[3]]
+
+
+def _coverage_proof(
+    words: Words, config: Config, found: CoverageReport, signed: Signature | None, head: tuple[int, str]
+) -> list[Flowable]:
+    """What ties the paper to the box: fingerprint, journal head, the signature in the journal and one by hand."""
+    role = config.profile.titles.roles[Role.HEAD].in_(words.language)
+    name, said = "", words.say(N_("not signed yet"))
+    if signed is not None:
+        name = str(signed.entry.actor.name)
+        said = words.say(N_("signed in the journal, no. {number}, {moment}"), number=str(signed.entry.seq),
+                         moment=words.moment(signed.entry.at))  # fmt: skip
+        if not signed.same:
+            said += ". " + words.say(N_("The report has changed since."))
+    lines = [
+        words.say(N_("Fingerprint of the report (SHA-256): {sha256}"), sha256=coverage_report.sha256(config, found)),
+        words.say(N_("The journal's newest entry: no. {number}, {sha256}"), number=str(head[0]), sha256=head[1]),
+    ]
+    signs = [[_p(role, HEAD), _p(name, CELL), _p(said, CELL), _p(words.say(N_("signature")), CELL)],
+             [_p(words.say(N_("Name")), HEAD), "", "", _p(words.say(N_("signature")), CELL)]]  # fmt: skip
+    widths = [width * mm for width in (50, 75, 88, 60)]
+    return [*(_p(line, CELL) for line in lines), Spacer(1, 3 * mm),
+            Table(signs, colWidths=widths, rowHeights=12 * mm, style=GRID)]  # fmt: skip
 
 
 def _until(words: Words, until_at: str | None) -> str:

@@ -36,6 +36,7 @@ class Titles(Strict):
     journal: Words
     alarm_log: Words
     duty: Words
+    coverage: Words
     roles: dict[Role, Words]
 
     @model_validator(mode="after")

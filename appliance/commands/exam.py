@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from appliance import exams
+from appliance import coverage_report, coverage_sign, coverage_words, exams, journal, prints
 from appliance.clock import SystemClock, iso
 from appliance.commands.common import config_option, json_option, load, out, words
 from appliance.config import Config
@@ -102,6 +102,42 @@ def cancel(exam_id: str, config_file: Path) -> None:
     config, db = load(config_file)
     exams.cancel(db, SystemClock(), CONSOLE, exam_id)
     click.echo(_line(words(config), exams.get(db, exam_id)))
+
+
+@exam.command()
+@click.argument("exam_id", metavar="NAME")
+@click.option("--json", "as_json", is_flag=True, help="Print the canonical JSON whose SHA-256 the head signs.")
+@click.option("--pdf", type=click.Path(dir_okay=False, path_type=Path), help="Write the report for paper to FILE.")
+@config_option
+def coverage(exam_id: str, as_json: bool, pdf: Path | None, config_file: Path) -> None:
+    """What had to be recorded of an exam, what was, and why the rest was not.
+
+    \b
+    Example:
+      examsite exam coverage russian
+      examsite exam coverage russian --json | sha256sum
+      examsite exam coverage russian --pdf report.pdf
+    """
+    config, db = load(config_file)
+    said, now = words(config), SystemClock().now()
+    found = coverage_report.report(db, config, exam_id, now)
+    sha256 = coverage_report.sha256(config, found)
+    signed = coverage_sign.signature(db, exam_id, sha256)
+    if pdf is not None:
+        pdf.write_bytes(prints.coverage_pdf(config, found, signed, journal.head(db), now))
+    if as_json:
+        click.echo(coverage_report.canonical(config, found), nl=False)
+        return
+    click.echo(coverage_words.headline(said, config, found))
+    if remark := coverage_words.remark(said, found):
+        click.echo(remark)
+    for row in coverage_words.hole_rows(said, config, found):
+        click.echo("    " + "  ".join(row))
+    click.echo(f"SHA-256 {sha256}")
+    if signed is not None:
+        text = N_("Signed by {name}, no. {number}.") if signed.same else N_(
+            "Signed by {name}, no. {number}; it has changed since.")  # fmt: skip
+        click.echo(said.say(text, name=signed.entry.actor.name, number=str(signed.entry.seq)))
 
 
 def _hours(config: Config, start: str, end: str) -> tuple[datetime, datetime]:
