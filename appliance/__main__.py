@@ -20,6 +20,7 @@ COMMANDS = {
     "exam": ("appliance.commands.exam:exam", "Plan, list, move and cancel exams."),
     "export": ("appliance.commands.export:export", "Hand over the recordings of an exam."),
     "init": ("appliance.commands.site:init", "Make the site's folders and database, or bring them up to date."),
+    "journal": ("appliance.commands.journal:journal", "Write the access journal as a folder anybody can check."),
     "panel": ("appliance.commands.panel:panel", "Listen to a panel's line."),
     "record": ("appliance.commands.record:record", "Record streams into a folder, without a site: to try a camera."),
     "run": ("appliance.commands.run:run", "Run one service, or all of them."),
