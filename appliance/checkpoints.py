@@ -7,7 +7,6 @@ start for what is not covered yet; and only when the journal continues the last 
 from __future__ import annotations
 
 import base64
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,8 +17,6 @@ from appliance.config import Config
 from appliance.model import N_, Actor, ApplianceError, Message, message
 from appliance.notes import NoteError
 from appliance.store import Database
-
-log = logging.getLogger(__name__)
 
 Why = Literal["person", "time", "start", "asked"]
 KEEPER = Actor.service("keeper")
@@ -85,24 +82,23 @@ def _by_a_person(db: Database, covered: int) -> bool:
 
 
 def sign(db: Database, config: Config, clock: Clock, why: Why) -> Checkpoint | None:
-    """Sign the whole journal now; None when all of it is covered, or when it must not be signed, which is then said.
+    """Sign the whole journal now; None when all of it is covered already.
 
-    Opens its own transactions: no entry can slip in between what is looked at and what is signed.
+    Opens its own transaction: no entry can slip in between what is looked at and what is signed. Raises ApplianceError
+    when it must not or cannot be signed, which is then in the journal too, once for each cause.
     """
     try:
         with store.transaction(db):
-            signed = sign_within(db, config, clock, why)
+            return sign_within(db, config, clock, why)
     except ApplianceError as refused:
-        log.error("%s", refused)
-        _refuse(db, clock, refused.message)
-        return None
-    return signed
+        _tell(db, clock, refused.message)
+        raise
 
 
 def sign_within(db: Database, config: Config, clock: Clock, why: Why) -> Checkpoint | None:
     """As `sign`, inside the caller's transaction. Raises ApplianceError when it must not be signed."""
     last, size = latest(db), merkle.size(db)
-    if last is not None and last.size == size:
+    if size == (last.size if last else 0):
         return None
     continues(db, last)
     signer = identity.signer(db, config)
@@ -153,11 +149,22 @@ def _tree_fault(db: Database, last: Checkpoint | None, covered: int) -> Message 
     return None
 
 
-def _refuse(db: Database, clock: Clock, why: Message) -> None:
-    """Say in the journal that it is not signed, once for each cause."""
-    said = why.as_json()
-    for old in journal.entries(db, kinds=["checkpoint.refused"], newest_first=True, limit=1):
-        if old.data["cause"] == said:
-            return
+def fault(db: Database) -> Message | None:
+    """Why the journal is not signed any more, for the checks and the pages; None while all is well."""
+    last = latest(db)
+    try:
+        continues(db, last)
+    except ApplianceError as refused:
+        return refused.message
+    for told in journal.entries(db, kinds=["checkpoint.refused"], after=last.size if last else 0, limit=1):
+        return Message.from_json(told.data["cause"])
+    return None
+
+
+def _tell(db: Database, clock: Clock, why: Message) -> None:
+    said, last = why.as_json(), latest(db)
+    told = journal.entries(db, kinds=["checkpoint.refused"], after=last.size if last else 0)
+    if any(old.data["cause"] == said for old in told):
+        return
     with store.transaction(db):
         journal.append(db, clock, "checkpoint.refused", KEEPER, cause=said)

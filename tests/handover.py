@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from appliance import accounts, archive, bag, config, coverage, exams, orders, store
+from appliance import accounts, archive, bag, config, coverage, exams, identity, orders, store
 from appliance.bag import Contents, Package, Progress
 from appliance.clock import FakeClock, iso
 from appliance.config import Config
@@ -169,6 +169,7 @@ def site(folder: Path, filmed: Path, *, sealed: bool = True, planned_before: tim
     stick.mkdir()
     settings = config.load(folder / "site.toml")
     db = store.open(settings.database, create=True)
+    identity.begin(db, settings)
     clock = FakeClock(START - planned_before)
     keeper = Actor.service("keeper")
     exporter = accounts.add(

@@ -216,8 +216,9 @@ def test_a_panel_is_judged_by_its_line_and_says_what_its_line_says() -> None:
 def test_a_damaged_database_and_a_broken_chain_fail() -> None:
     assert box.sound(None).verdict == "passed"
     assert box.sound("row 7 missing from index").verdict == "failed"
-    assert box.unbroken(journal.verify([])).verdict == "passed"
-    assert box.unbroken(journal.verify([(2, "0" * 64, "{}")])).verdict == "failed"
+    assert box.unbroken((journal.verify([]), None)).verdict == "passed"
+    assert box.unbroken((journal.verify([(2, "0" * 64, "{}")]), None)).verdict == "failed"
+    assert box.unbroken((journal.verify([]), message("The journal was not signed"))).verdict == "failed"
 
 
 def test_after_a_refused_password_the_stream_is_not_tried(

@@ -19,7 +19,7 @@ from jinja2 import StrictUndefined
 from appliance import accounts as people
 from appliance.clock import Clock
 from appliance.config import Config
-from appliance.model import Message
+from appliance.model import Gone, Message
 from web import (
     accounts,
     alarm_acts,
@@ -173,6 +173,7 @@ def _harden(response: Response) -> Response:
 def _words_for_templates(app: Flask) -> None:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.finalize = _shown
     app.jinja_env.globals["icon"] = icons.reader()
     filters.register(app)
 
@@ -195,6 +196,11 @@ def _words_for_templates(app: Flask) -> None:
             "told": _told,
             "alarm_strip": alarms.strip,
         }
+
+
+def _shown(value: Any) -> Any:
+    """What an erased personal value shows as, wherever a template writes one."""
+    return context.words().say(value.said) if isinstance(value, Gone) else value
 
 
 def _told() -> list[tuple[str, str]]:

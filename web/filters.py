@@ -8,7 +8,7 @@ from flask import Flask
 
 from appliance import coverage
 from appliance.clock import parse
-from appliance.model import ApplianceError, Message
+from appliance.model import ApplianceError, Gone, Message
 from appliance.words import NBSP
 from web import context
 
@@ -27,6 +27,8 @@ def initials(name: str) -> str:
 
 def short_name(name: str) -> str:
     """Орлов Пётр Сергеевич -> Орлов П. С., unbreakable: the way lists name people."""
+    if isinstance(name, Gone):
+        return name  # said in the reader's language where it is shown
     surname, *rest = name.split() or [name]
     return NBSP.join([surname, *(f"{word[0]}." for word in rest)])
 

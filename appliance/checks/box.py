@@ -8,11 +8,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 
-from appliance import health, journal, store
+from appliance import checkpoints, health, journal, store
 from appliance.checks.results import Group, Verdict
 from appliance.clock import Clock, parse
 from appliance.config import Config
-from appliance.model import N_, message
+from appliance.model import N_, Message, message
 from appliance.profile import Limits
 from drivers import host
 
@@ -37,9 +37,10 @@ def _complaint(config: Config) -> str | None:
         return store.check(db)
 
 
-def _chain(config: Config) -> journal.Verdict:
+def _chain(config: Config) -> tuple[journal.Verdict, Message | None]:
     with closing(store.open(config.database)) as db:
-        return journal.verify(journal.stored_rows(db))
+        found, unsigned = journal.verify(journal.stored_rows(db)), checkpoints.fault(db)
+    return (found, unsigned)
 
 
 def right_time(facts: host.ClockFacts, limits: Limits) -> Verdict:
@@ -116,13 +117,16 @@ def sound(complaint: str | None) -> Verdict:
     return Verdict("passed", message(N_("The database is sound.")))
 
 
-def unbroken(verdict: journal.Verdict) -> Verdict:
-    """journal.chain: every entry is as it was written, and none is missing before the newest."""
+def unbroken(found: tuple[journal.Verdict, Message | None]) -> Verdict:
+    """journal.chain: every entry is as it was written, none is missing before the newest, and it is being signed."""
+    verdict, unsigned = found
     facts = {"entries": verdict.entries, "head": verdict.head}
     if not verdict.ok:
         said = N_("The journal's chain is broken at entry {entry}: {cause}.")
-        found = message(said, entry=verdict.bad_seq, cause=verdict.fault)
-        return Verdict("failed", found, message(LEAVE_ON), facts)
+        broken = message(said, entry=verdict.bad_seq, cause=verdict.fault)
+        return Verdict("failed", broken, message(LEAVE_ON), facts)
+    if unsigned is not None:
+        return Verdict("failed", unsigned, message(LEAVE_ON), facts)
     return Verdict(
         "passed", message(N_("The journal is unbroken, {entries} entries."), entries=verdict.entries), facts=facts
     )

@@ -16,7 +16,8 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from appliance import archive, cameras, exams, health, orders, snapshots, steps, store
+from appliance import alive, archive, cameras, checkpoints, exams, health, orders, snapshots, steps, store
+from appliance.alive import Alive
 from appliance.checks import runner
 from appliance.clock import Clock
 from appliance.config import Config
@@ -43,6 +44,7 @@ def main(config: Config, clock: Clock, stop: threading.Event) -> None:
         health.started(db, clock, NAME)
         keeper.beat()
         snapshots.start(config, stop)
+        box_events.start(config, clock, stop)
         with Ticker() as ticker:
             while not stop.is_set():
                 keeper.tick()
@@ -69,6 +71,7 @@ class Keeper:
     clock: Clock
     last: steps.Reading | None
     work: Worker
+    alive: Alive
     beaten_mono_s: float = field(default=float("-inf"))
     not_before: dict[str, float] = field(default_factory=dict)  # monotonic time of the next try
     quiet_ticks: dict[str, int] = field(default_factory=dict)
@@ -81,7 +84,11 @@ class Keeper:
             log.warning("%s pieces of work were left unfinished and are due again", released)
         notes = {beat.service: beat.note for beat in health.heartbeats(db)}
         last = steps.last_known(db, notes.get(NAME, {}))
-        return cls(db, config, clock, steps.look(db, clock, last), Worker(config))
+        last = steps.look(db, clock, last)
+        alive.tell_absence(db, clock)
+        keeper = cls(db, config, clock, last, Worker(config), Alive(config.profile.journal.heartbeat_s))
+        keeper.sign(start=True)
+        return keeper
 
     def tick(self) -> None:
         """Look at the clock, begin what is due, and beat. Never waits for a device."""
@@ -90,6 +97,22 @@ class Keeper:
             self.beat()
         self._checks()
         self._seals()
+        matching.tend(self.db, self.config, self.clock)
+        self.alive.tick(self.db, self.clock)
+        self.sign()
+
+    def sign(self, *, start: bool = False) -> None:
+        """Sign the journal when that is due. What is refused is in the journal and fails the checks."""
+        if not self._may_try("checkpoint"):
+            return
+        try:
+            if start:
+                checkpoints.sign(self.db, self.config, self.clock, "start")
+            else:
+                checkpoints.sign_due(self.db, self.config, self.clock)
+        except ApplianceError as refused:
+            log.error("%s", refused)
+            self.not_before["checkpoint"] = self.clock.mono_s() + AGAIN_AFTER_S
 
     def beat(self) -> None:
         """Heartbeat, the exams' own time, and what only time decides."""
@@ -158,8 +181,8 @@ class Keeper:
         with store.transaction(db):
             orders.finish(db, self.clock, order.id, False, {})
 
-    def _may_try(self, exam_id: str) -> bool:
-        return self.clock.mono_s() >= self.not_before.get(exam_id, float("-inf"))
+    def _may_try(self, what: str) -> bool:
+        return self.clock.mono_s() >= self.not_before.get(what, float("-inf"))
 
 
 class Worker:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from appliance import config as configuration
-from appliance import exams, store
+from appliance import exams, identity, store
 from appliance.clock import Clock, FakeClock
 from appliance.config import Config
 from appliance.exams import Exam
@@ -70,7 +70,9 @@ def site(
 
 
 def database(config: Config) -> Database:
-    return store.open(config.database, create=True)
+    db = store.open(config.database, create=True)
+    identity.begin(db, config)
+    return db
 
 
 def clock_at(text: str) -> FakeClock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from appliance import accounts, store
+from appliance import accounts, identity, store
 from appliance import config as configuration
 from appliance.clock import FakeClock
 from appliance.config import Config
@@ -73,7 +73,9 @@ def site(folder: Path, *panels: str) -> Config:
 
 
 def database(config: Config) -> Database:
-    return store.open(config.database, create=True)
+    db = store.open(config.database, create=True)
+    identity.begin(db, config)
+    return db
 
 
 def fake_clock() -> FakeClock:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import tomli_w
 
-from appliance import archive, store
+from appliance import archive, identity, store
 from appliance import config as configuration
 from appliance.archive import Segment
 from appliance.clock import Clock, SystemClock, iso
@@ -56,7 +56,9 @@ def site(
     }  # fmt: skip
     (folder / "site.toml").write_bytes(tomli_w.dumps(said).encode())
     config = configuration.load(folder / "site.toml")
-    store.open(config.database, create=True).close()
+    db = store.open(config.database, create=True)
+    identity.begin(db, config)
+    db.close()
     config.incoming.mkdir(parents=True, exist_ok=True)
     return config
 

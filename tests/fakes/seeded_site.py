@@ -17,8 +17,22 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from appliance import accounts, alarms, archive, cameras, coverage, exams, health, journal, links, orders, store
+from appliance import (
+    accounts,
+    alarms,
+    archive,
+    cameras,
+    coverage,
+    exams,
+    health,
+    identity,
+    journal,
+    links,
+    orders,
+    store,
+)
 from appliance import config as configuration
+from appliance import store
 from appliance.cameras import CameraState
 from appliance.checks import results
 from appliance.checks.results import Verdict
@@ -153,6 +167,7 @@ def seed(folder: Path, moment: Moment = "during", *, language: Language = "ru", 
     """The site at `moment`. `shift` moves the whole day, so that it can be today for a browser on the real clock."""
     config, clock = configure(folder, port), FakeClock(DAY + timedelta(hours=2) + shift)
     db = store.open(config.database, create=True)
+    identity.begin(db, config)
     people = {role: accounts.add(db, config, clock, Actor.service("init"), login, name, role, language, PASSWORD)
               for login, name, role in PEOPLE}  # fmt: skip
     exam = exams.plan(db, config, clock, Actor.person(people[Role.TECHNICIAN]), "russian", "Русский язык",
@@ -167,6 +182,7 @@ def seed(folder: Path, moment: Moment = "during", *, language: Language = "ru", 
     if moment == "after":
         _afternoon(site, shift)
     _until(clock, ends_at)
+    matching.tend(db, config, clock)
     _now(site, moment)
     return site
 
@@ -226,10 +242,11 @@ def _morning(site: Site, shift: timedelta) -> None:
     db, clock, people = site.db, site.clock, site.people
     _until(clock, DAY + timedelta(hours=3, minutes=31) + shift)
     site.say(RACK)
-    opened = journal.waiting(db)[-1].seq
     clock.advance(130)
     site.say(_over(RACK))
-    clock.advance(600)
+    clock.advance(800)
+    matching.tend(db, site.config, clock)  # nobody announced it in time
+    opened = journal.waiting(db)[-1].seq
     journal.explain(db, clock, opened, people[Role.TECHNICIAN], "Переткнул кабель порта 6")
     _until(clock, DAY + timedelta(hours=5, minutes=12) + shift)
     site.say(SMOKE)
