@@ -31,7 +31,7 @@ __all__ = [
 
 REPEAT_S = 10.0  # a panel that got no acknowledgement says the same again within this
 UNPARSED_EVERY_S = 60.0  # lines we do not know are all kept as events, but journalled at most this often
-DOORS = ("rack-door", "room-door")
+DOORS = ("rack-door", "room-door", "box-cover")
 # What a door contact reports; its tamper stays an alarm.
 DOOR_KINDS = ("zone.open", "intrusion.alarm", "access", "tech.alarm")
 WATCH = Actor.service("watch")
@@ -230,32 +230,31 @@ def _save_zone(db: Database, said: _Said, clock: Clock, *, active: bool) -> None
 
 
 def _door(db: Database, said: _Said, clock: Clock) -> Recorded:
-    """A watched door: an entry that waits for an explanation instead of an alarm."""
+    """A watched door or the box's own cover: an entry instead of an alarm. What it must fit is `matching`'s."""
     opened = said.event.state == "active"
     before = db.row("select active, since_at from zone where panel = ? and key = ?", (said.panel, said.key))
     _save_zone(db, said, clock, active=opened)
     role = said.zone.role if said.zone else "rack-door"
-    facts = {**said.facts, "role": role}
+    facts, thing = {**said.facts, "role": role}, "box" if role == "box-cover" else "door"
     if opened:
-        entry = journal.append(db, clock, "door.opened", WATCH, exam=said.exam, room=said.room,
-                               waits="explanation", **facts)  # fmt: skip
+        entry = journal.append(db, clock, f"{thing}.opened", WATCH, exam=said.exam, room=said.room, **facts)
         return Recorded(said.row, entry=entry)
     open_ms: int | None = None
     if before is not None and before["active"]:
         open_ms = max(0, round((clock.now() - parse(before["since_at"])).total_seconds() * 1000))
-    opening = _opening(db, said)
-    entry = journal.append(db, clock, "door.closed", WATCH, exam=said.exam, room=said.room,
+    opening = _opening(db, said, f"{thing}.opened")
+    entry = journal.append(db, clock, f"{thing}.closed", WATCH, exam=said.exam, room=said.room,
                            refs=[opening] if opening else [], open_ms=open_ms, **facts)  # fmt: skip
     return Recorded(said.row, entry=entry)
 
 
-def _opening(db: Database, said: _Said) -> int | None:
+def _opening(db: Database, said: _Said, kind: str) -> int | None:
     """The entry of the opening that this closing ends."""
     found = db.value(
-        "select seq from journal where kind = 'door.opened' and json_extract(row, '$.data.panel') = ?"
+        "select seq from journal where kind = ? and json_extract(row, '$.data.panel') = ?"
         " and json_extract(row, '$.data.number') is ? and json_extract(row, '$.data.account') is ?"
         " and json_extract(row, '$.data.partition') is ? order by seq desc limit 1",
-        (said.panel, said.event.zone, said.event.account, said.event.partition),
+        (kind, said.panel, said.event.zone, said.event.account, said.event.partition),
     )
     return None if found is None else int(found)
 

@@ -426,9 +426,11 @@ create table judged (
   entry   integer primary key,                               -- the event, or the entry that ended the action
   what    text not null check (what in ('event', 'act')),
   verdict text check (verdict in ('explained', 'unexplained', 'brief', 'met', 'contradicted', 'free')),   -- null: not yet
-  answer  integer                                            -- the entry that says so
+  answer  integer,                                           -- the entry that says so
+  act     integer                                            -- the announced action that explained it
 ) strict;
 create index judged_open on judged (entry) where verdict is null;
+create index judged_by on judged (act) where act is not null;
 create table judged_to (                                     -- one row: up to which entry the journal has been read
   one integer primary key check (one = 1),
   seq integer not null

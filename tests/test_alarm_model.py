@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from appliance import alarm_rounds, alarms, journal, maintenance, shelving, store
+from appliance import alarm_rounds, alarms, journal, maintenance, matching, shelving, store
 from appliance.alarm_board import Board, BoardAlarm
 from appliance.clock import FakeClock
 from appliance.config import Config
@@ -242,8 +242,9 @@ def test_a_walk_test_that_nobody_ended_calls_after_a_while(desk: Desk) -> None:
 def test_a_door_opened_in_test_mode_still_owes_its_explanation(desk: Desk) -> None:
     desk.test()
     desk.hears("intrusion.alarm", "005")
-    (waiting,) = journal.waiting(desk.db)
-    assert (waiting.kind, waiting.data["test"]) == ("door.opened", True)
+    matching.tend(desk.db, desk.config, desk.clock)
+    (found,) = matching.unexplained(desk.db)
+    assert (found.event.kind, found.event.data["test"]) == ("door.opened", True)
 
 
 def test_an_alarm_said_three_times_in_a_minute_chatters(desk: Desk) -> None:

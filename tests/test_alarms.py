@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from appliance import alarms, exams, journal, links, store
+from appliance import alarms, exams, journal, links, matching, store
 from appliance.alarm_classes import GROUPS, LISTED, group_of
 from appliance.alarms import Board, BoardAlarm, Recorded
 from appliance.clock import FakeClock
@@ -318,19 +318,20 @@ def test_a_panic_button_pressed_again_after_it_was_acknowledged_calls_again(desk
     assert desk.only().state == "unacknowledged"
 
 
-def test_the_rack_door_makes_an_entry_that_waits_for_an_explanation_instead_of_an_alarm(desk: Desk) -> None:
+def test_the_rack_door_makes_an_entry_that_the_rules_judge_instead_of_an_alarm(desk: Desk) -> None:
     opened = desk.hears("door-opened", "005")
     assert desk.board().alarms == ()
-    (waiting,) = journal.waiting(desk.db)
-    assert (waiting.seq, waiting.kind, waiting.room, waiting.data["waits"]) == (
-        opened.entry, "door.opened", "7777", "explanation",
+    matching.tend(desk.db, desk.config, desk.clock)
+    (found,) = matching.unexplained(desk.db)
+    assert (found.event.seq, found.event.kind, found.event.room, found.entry) == (
+        opened.entry, "door.opened", "7777", None,
     )  # fmt: skip
     desk.clock.advance(75)
     closed = desk.hears("door-closed", "005", after_s=0)
     assert closed.entry is not None
     entry = journal.get(desk.db, closed.entry)
     assert (entry.refs, entry.data["open_ms"]) == ((opened.entry,), 75_000)
-    assert desk.said() == ["Rack door opened, nobody announced it", "Rack door closed after 1\u00a0min\u00a015\u00a0s"]
+    assert desk.said() == ["Rack door opened", "Rack door closed after 1\u00a0min\u00a015\u00a0s"]
 
 
 def test_a_door_that_opens_twice_within_seconds_makes_two_entries(desk: Desk) -> None:
@@ -338,7 +339,8 @@ def test_a_door_that_opens_twice_within_seconds_makes_two_entries(desk: Desk) ->
         desk.hears("door-opened", "005")
         desk.hears("door-closed", "005")
     assert desk.kinds() == ["door.opened", "door.closed"] * 2
-    assert len(journal.waiting(desk.db)) == 2
+    matching.tend(desk.db, desk.config, desk.clock)
+    assert len(matching.unexplained(desk.db)) == 2
 
 
 def test_a_door_reported_open_twice_is_open_twice_when_the_closing_was_lost(desk: Desk) -> None:

@@ -16,7 +16,20 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from appliance import alive, archive, cameras, checkpoints, exams, health, orders, snapshots, steps, store
+from appliance import (
+    alive,
+    archive,
+    box_events,
+    cameras,
+    checkpoints,
+    exams,
+    health,
+    matching,
+    orders,
+    snapshots,
+    steps,
+    store,
+)
 from appliance.alive import Alive
 from appliance.checks import runner
 from appliance.clock import Clock

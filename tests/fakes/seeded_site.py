@@ -28,11 +28,11 @@ from appliance import (
     identity,
     journal,
     links,
+    matching,
     orders,
     store,
 )
 from appliance import config as configuration
-from appliance import store
 from appliance.cameras import CameraState
 from appliance.checks import results
 from appliance.checks.results import Verdict
