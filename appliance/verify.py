@@ -3,30 +3,45 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 import rfc8785
 
-from appliance import archive, exams, journal, store
+from appliance import archive, exams, journal, journal_check, store
 from appliance.config import Config
-from appliance.model import N_, message
-from appliance.packages import Fault, Report, chain_fault
+from appliance.model import N_, Message, message
+from appliance.packages import CannotCheck, Fault, Report
 from appliance.store import Database
+from appliance.verify_journal import TEXTS, Finding
+
+AGAINST = N_("Checkpoints given that hold: {checkpoints}.")
 
 
-def journal_chain(db: Database) -> Report:
-    """The database's own soundness and invariant I3."""
+def journal_chain(db: Database, given: Sequence[str] = ()) -> Report:
+    """The database's own soundness, invariant I3, and what checkpoints say: the stored ones and those given.
+
+    Raises CannotCheck when something given is no checkpoint of this journal, and nothing else is wrong.
+    """
     complaint = store.check(db)
-    try:  # also when the file is damaged: the chain may still name the row
-        found = journal.verify(journal.stored_rows(db))
-    except sqlite3.DatabaseError as unreadable:
-        found, complaint = journal.Verdict(0, journal.GENESIS), complaint or str(unreadable)
-    faults = list(chain_fault(found))
+    found = journal_check.check(db, given)  # also when the file is damaged: the chain may still name the row
+    complaint = complaint or found.damaged
+    faults = [_fault(each) for each in found.faults]
     if complaint is not None:
         text = N_("The database is damaged: {cause}. Leave the box on and call the administrator.")
         faults.append(Fault("database", message(text, cause=complaint)))
-    return Report("journal", tuple(faults), {"entries": found.entries}, found.head)
+    if found.refusals and not faults:
+        raise CannotCheck(_fault(found.refusals[0]).message)
+    faults += [_fault(each) for each in found.refusals]
+    remarks = (message(AGAINST, checkpoints=found.held),) if given else ()
+    return Report("journal", tuple(faults), {"entries": found.entries}, found.head, remarks)
+
+
+def _fault(found: Finding) -> Fault:
+    """A finding of the verifier as a sentence of the house; its Russian is in translations/ru/journal_verifier.po."""
+    said = {key: str(value) if isinstance(value, int) else value for key, value in found.args.items()}
+    where = f"entry {said['entry']}" if "entry" in said else str(said.get("file", "journal"))
+    return Fault(where, Message(TEXTS[found.what][0], said))
 
 
 def whole_archive(db: Database, config: Config) -> Report:

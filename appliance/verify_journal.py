@@ -137,6 +137,7 @@ TEXTS = {
         "Entry {entry} says that {path} of an entry was erased; it still stands here.",
         "Запись {entry} говорит, что {path} стёрто, а оно здесь.",
     ),
+    "tree": ("The database's tree does not fit the entries.", "Дерево в базе не сходится с записями."),
     "unsaid": (
         "The last entry does not say what this export holds.",
         "Последняя запись не говорит, что в этой выгрузке есть.",
@@ -454,14 +455,14 @@ class Rows:
         self._erased: dict[tuple[int, str], int] = {}  # -> the entry that says so
         self._chosen = hashlib.sha256()
         self._mono_us: dict[str, int] = {}  # boot -> newest
-        self._prev = (0, "0" * 64)
+        self.newest = (0, "0" * 64)  # number and SHA-256 of the row before
         self._before: tuple[str, int, datetime] | None = None
         self.count = 0
         self.last: dict[str, Any] = {}
         self.chosen = b""  # SHA-256 over the leaf hashes of all rows but the last
 
-    def take(self, number: int, row: bytes, leaf: bytes | None) -> bytes:
-        """Check one row, which must be entry `number` and hash to `leaf` (None: whatever it is). Returns its hash."""
+    def take(self, number: int, row: bytes, leaf: bytes | None) -> None:
+        """Check one row, which must be entry `number` and hash to `leaf` (None: to whatever it is)."""
         hashed = leaf_hash(row)
         try:
             said = read_json(row)
@@ -474,15 +475,14 @@ class Rows:
         if leaf not in (None, hashed):
             raise Wrong("changed", entry=number)
         self._check(number, said)
-        if self._prev[0] == number - 1 and said["prev"] != self._prev[1]:
+        if self.newest[0] == number - 1 and said["prev"] != self.newest[1]:
             raise Wrong("prev", entry=number)
         self._check_time(number, said)
         self._check_personal(number, said, row)
-        self._prev = (number, hashlib.sha256(row).hexdigest())
+        self.newest = (number, hashlib.sha256(row).hexdigest())
         self.chosen = self._chosen.digest()
         self._chosen.update(hashed)
         self.count, self.last = self.count + 1, said
-        return hashed
 
     def _check(self, number: int, said: Any) -> None:
         if not isinstance(said, dict):
@@ -519,7 +519,7 @@ class Rows:
         except ValueError:
             raise Wrong("shape", entry=number, field="at") from None
         before, self._before = self._before, (boot, mono_us, at)
-        if before is None or self._prev[0] != number - 1:
+        if before is None or self.newest[0] != number - 1:
             return
         if before[0] != boot:
             self.report.remark("boot", entry=number)
@@ -578,23 +578,18 @@ class Rows:
             self.report.remark("erased", n=len(self._unopened))
 
 
-def read_rows(
-    lines: Iterable[bytes], numbers: Iterable[int], leaves: bytes | None, rows: Rows, size: int | None = None
-) -> bytes:
-    """Take every line as the entry of its number; the leaf hashes of them all. Raises at the first bad one."""
-    hashes, source = bytearray(), iter(lines)
+def read_rows(lines: Iterable[bytes], numbers: Iterable[int], leaves: bytes, rows: Rows) -> None:
+    """Take every line of journal.jsonl as the entry of its number. Raises at the first bad one."""
+    source = iter(lines)
     for number in numbers:
         line = next(source, None)
         if line is None:
-            if size is None:
-                return bytes(hashes)
             raise Wrong("ends", entry=number, file=ROWS)
         if not line.endswith(b"\n"):
             raise Wrong("cut", entry=number)
-        hashes += rows.take(number, line[:-1], leaves[32 * number - 32 : 32 * number] if leaves is not None else None)
+        rows.take(number, line[:-1], leaves[32 * number - 32 : 32 * number])
     if next(source, None) is not None:
         raise Wrong("after-last")
-    return bytes(hashes)
 
 
 # --- the folder ---
@@ -652,7 +647,7 @@ def check(folder: Path, given: Sequence[str] = (), key_given: str | None = None)
 def _check(folder: Path, given: Sequence[str], key_given: str | None, report: Report) -> None:
     stored = _look(folder)
     key = read_key(_read(folder, KEY), KEY)
-    if key_given is not None and read_key(_file_or_text(key_given, "--key")[1], "--key") != key:
+    if key_given is not None and read_key(file_or_text(key_given, "--key")[1], "--key") != key:
         raise Refused("other-key", file=KEY)
     report.origin = key.name
     head = read_checkpoint(_read(folder, HEAD), key, HEAD, ours_alone=True)
@@ -661,7 +656,7 @@ def _check(folder: Path, given: Sequence[str], key_given: str | None, report: Re
     if len(leaves) != 32 * head.size:
         report.add(Wrong("leaves", file=LEAVES, found=len(leaves) // 32, size=head.size))
     checkpoints = [head, *_stored(folder, stored, key)]
-    outside = list(_given(given, key, report))
+    outside = list(read_given(given, key, report))
     hold_against(checkpoints, leaves, report)
     report.held = hold_against(outside, leaves, report)
     proofs = _proofs(_read(folder, PROOFS), head.size)
@@ -671,7 +666,7 @@ def _check(folder: Path, given: Sequence[str], key_given: str | None, report: Re
         try:
             if not lines.peek(1):
                 raise Refused("empty")
-            read_rows(lines, numbers, leaves, rows, head.size)
+            read_rows(lines, numbers, leaves, rows)
             rows.close(whole=rows.count == head.size)
         finally:
             report.rows = rows.count
@@ -689,7 +684,7 @@ def _stored(folder: Path, names: Iterable[str], key: Key) -> Iterator[Checkpoint
         yield found
 
 
-def _file_or_text(given: str, option: str) -> tuple[str, bytes]:
+def file_or_text(given: str, option: str) -> tuple[str, bytes]:
     if "\n" in given or ("+" in given and not os.path.exists(given)):  # noqa: PTH110
         return option, given.encode("utf-8", "surrogateescape")
     try:
@@ -698,11 +693,11 @@ def _file_or_text(given: str, option: str) -> tuple[str, bytes]:
         raise Refused("unreadable", file=given, cause=str(getattr(cause, "strerror", cause))) from None
 
 
-def _given(given: Sequence[str], key: Key, report: Report) -> Iterator[Checkpoint]:
+def read_given(given: Sequence[str], key: Key, report: Report) -> Iterator[Checkpoint]:
     """What was given with --checkpoint. One that is of no use does not keep the others from being compared."""
     for each in given:
         try:
-            name, raw = _file_or_text(each, "--checkpoint")
+            name, raw = file_or_text(each, "--checkpoint")
             found = read_checkpoint(raw, key, name)
         except Wrong as trouble:  # a given checkpoint that was altered says nothing about the journal
             report.refusals.append(trouble.finding)

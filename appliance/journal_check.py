@@ -1,0 +1,105 @@
+"""The journal in the database, checked by the very program that goes out with each export (verify_journal.py)."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import rfc8785
+
+from appliance import checkpoints, identity, merkle, personal
+from appliance import verify_journal as verifier
+from appliance.store import Database
+from appliance.verify_journal import Finding, Wrong
+
+AT_ONCE = 2000  # rows read at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found. `head`: the hash of the last good entry. `damaged`: what SQLite said when it could not read on."""
+
+    entries: int
+    head: str
+    faults: tuple[Finding, ...]
+    refusals: tuple[Finding, ...]
+    held: int  # checkpoints given that hold
+    damaged: str | None
+
+
+def check(db: Database, given: Sequence[str] = ()) -> Checked:
+    """Every row, opening, node and stored checkpoint of the database, and the checkpoints given."""
+    report, own = verifier.Report(), identity.of(db)
+    rows = verifier.Rows(f"{own.origin}/{own.box}/{own.epoch}", _openings(db), report)
+    damaged = None
+    try:
+        leaves = _leaves(db)
+        _take(db, rows, leaves)
+        if leaves and merkle.root(db, len(leaves) // 32) != verifier.roots(leaves, [len(leaves) // 32]).popitem()[1]:
+            raise Wrong("tree")
+        _checkpoints(db, own.vkey, leaves, given, report)
+    except Wrong as trouble:
+        report.add(trouble)
+    except LookupError:
+        report.add(Wrong("tree"))
+    except sqlite3.DatabaseError as unreadable:
+        damaged = str(unreadable)
+    return Checked(
+        rows.count, rows.newest[1], tuple(report.faults), tuple(report.refusals), len(report.held), damaged
+    )
+
+
+def _take(db: Database, rows: verifier.Rows, leaves: bytes) -> None:
+    """All rows in order, against the tree's leaves where it has them."""
+    for expected, (seq, stated, text) in enumerate(_stored(db), 1):
+        if seq != expected:
+            raise Wrong("missing", entry=expected, found=seq)
+        leaf = leaves[32 * seq - 32 : 32 * seq]
+        rows.take(seq, text.encode("utf-8", "surrogateescape"), leaf or None)
+        if rows.newest[1] != stated:
+            raise Wrong("changed", entry=seq)
+        if not leaf:
+            raise Wrong("tree")
+    if len(leaves) != 32 * rows.count:
+        raise Wrong("ends", entry=rows.count + 1, file="journal")
+    rows.close(whole=True)
+
+
+def _stored(db: Database) -> Iterator[tuple[int, str, str]]:
+    after = 0
+    while found := db.rows("select seq, hash, row from journal where seq > ? order by seq limit ?", (after, AT_ONCE)):
+        yield from ((f["seq"], f["hash"], f["row"]) for f in found)
+        after = int(found[-1]["seq"])
+
+
+def _openings(db: Database) -> Iterator[bytes]:
+    seq, path = 0, ""
+    while found := db.rows(
+        "select seq, path, salt, value from journal_personal where (seq, path) > (?, ?) order by seq, path limit ?",
+        (seq, path, AT_ONCE),
+    ):
+        for row in found:
+            yield rfc8785.dumps(personal.Opening(**row).as_json()) + b"\n"
+        seq, path = found[-1]["seq"], found[-1]["path"]
+
+
+def _leaves(db: Database) -> bytes:
+    leaves = bytearray()
+    while found := db.rows(
+        "select hash from journal_node where level = 0 and idx >= ? order by idx limit ?", (len(leaves) // 32, AT_ONCE)
+    ):
+        leaves += b"".join(row["hash"] for row in found)
+    return bytes(leaves)
+
+
+def _checkpoints(db: Database, vkey: str, leaves: bytes, given: Sequence[str], report: verifier.Report) -> None:
+    stored = checkpoints.all(db)
+    if not vkey and not given and not stored:
+        return  # before `examsite init` nothing was ever signed
+    key = verifier.read_key(vkey.encode(), verifier.KEY)
+    own = [verifier.read_checkpoint(each.note.encode(), key, f"checkpoint {each.size}", ours_alone=True)
+           for each in stored]  # fmt: skip
+    verifier.hold_against(own, leaves, report)
+    if not report.faults:
+        report.held = verifier.hold_against(list(verifier.read_given(given, key, report)), leaves, report)
