@@ -1,7 +1,7 @@
 """One camera, spoken to in ONVIF: its clock, identity, services, profiles, addresses and a snapshot.
 
 Requests are written by onvif_request, the line with its sign-in is onvif_line, replies are read by onvif_reply. The
-profiles are read by onvif_profiles, users, network, PTZ, card by onvif_whole; onvif_set changes settings.
+profiles are read by onvif_profiles, everything else by onvif_whole and onvif_parts; onvif_set changes settings.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from drivers import onvif_reply as reply
 from drivers import onvif_request as request
-from drivers import onvif_whole as rest
+from drivers import onvif_whole as whole
 from drivers.onvif_line import Line
 from drivers.onvif_ports import USUAL_PORTS, elsewhere
 from drivers.onvif_profiles import read_profiles
 from drivers.onvif_reply import DEVICE, EVENTS, IMAGING, MEDIA1, MEDIA2, PTZ, CameraError
-from drivers.types import CameraFacts, CameraService, Preset, StreamProfile, WholeCamera
+from drivers.types import CameraFacts, StreamProfile, WholeCamera
 
 T = TypeVar("T")
 
@@ -57,6 +57,7 @@ class Camera:
         self.url = device_url(url)
         self.faults: list[str] = []
         self._now_s = now_s
+        self._timeout_s = timeout_s
         self._line = Line(user, password, timeout_s, self.note)
         self._ports = tuple(ports)
         self._password = password
@@ -66,7 +67,7 @@ class Camera:
         self._clock_shift_s: float | None = None  # the camera's clock minus CLOCK_MONOTONIC: no step of ours moves it
         self._slip_s: float | None = None  # whole quarter hours the camera calls UTC and are not; None: not looked at
         self._clock_read = False
-        self._clock_answer: Any = None
+        self.clock_answer: Any = None
         self._snapshot_uri = ""
         self._elsewhere: dict[str, str] = {}
         self._once: dict[str, Any] = {}
@@ -74,6 +75,27 @@ class Camera:
 
     def close(self) -> None:
         self._line.close()
+
+    def sign_in_as(self, user: str, password: str) -> None:
+        """From now on with this name and password: they were just changed in the camera, and proven."""
+        with self._lock:
+            self._line.close()
+            self._line, self._password = Line(user, password, self._timeout_s, self.note), password
+
+    def other(self, user: str, password: str) -> Camera:
+        """The same camera for another name or password, signing by the same clock; to be closed by the caller."""
+        camera = Camera(self.url, user, password, self._timeout_s, now_s=self._now_s, ports=())
+        camera._clock_read, camera._clock_shift_s, camera._slip_s = self._clock_read, self._clock_shift_s, self._slip_s
+        return camera
+
+    @property
+    def user(self) -> str:
+        return self._line.user
+
+    @property
+    def auth(self) -> str:
+        """How the camera let us in: digest or wsse; "" when it asked for nothing yet."""
+        return self._line.auth
 
     def forget(self) -> None:
         """Ask everything anew from now on: something was set, or the camera started again."""
@@ -87,9 +109,9 @@ class Camera:
         """The camera's clock minus ours in seconds, good to about half a second; None when it does not say."""
         with self._lock:
             self._clock_read = True  # also when it fails: not to be asked again before every request
-            self._clock_answer = None
+            self.clock_answer = None
             before_s, signed = time.monotonic(), bool(self._line.auth)
-            answer = self._clock_answer = self.ask(DEVICE, "GetSystemDateAndTime")
+            answer = self.clock_answer = self.ask(DEVICE, "GetSystemDateAndTime")
             middle_s = (before_s + time.monotonic()) / 2
             said = reply.clock_of(answer)
             if said is None:
@@ -108,34 +130,17 @@ class Camera:
     def facts(self) -> CameraFacts:
         """What is needed to use the camera. What it cannot do is said in `faults`; CameraError if it says nothing."""
         with self._lock:
-            return self._facts()[0]
+            facts = whole.facts(self, self._begin())
+            return replace(facts, auth=self.auth or "none", faults=tuple(self.faults))
 
     def whole(self) -> WholeCamera:
         """Read the camera whole. What it cannot say is empty and said in `facts.faults`; CameraError as for `facts`."""
         with self._lock:
-            facts, presets = self._facts()
-            found = self.services().items()
-            services = tuple(CameraService(space, where, self._versions.get(space, "")) for space, where in found)
-            sources = list(dict.fromkeys(p.source for p in facts.profiles if p.source))
-            rest_of_it = WholeCamera(
-                facts=facts,
-                clock=rest.clock(self, self._clock_answer, facts.offset_s),
-                services=services,
-                nodes=rest.nodes(self),
-                presets=presets,
-                imaging=rest.imaging(self, sources),
-                relays=rest.relays(self),
-                inputs=rest.inputs(self),
-                recordings=rest.recordings(self),
-                jobs=rest.jobs(self),
-                users=rest.users(self),
-                network=rest.network(self),
-                osds=rest.osds(self),
-                scopes=rest.scopes(self),
-            )
-            return replace(rest_of_it, facts=replace(facts, faults=tuple(self.faults)))
+            found = whole.whole(self, self._begin(), self.clock_answer, self._versions)
+            return replace(found, facts=replace(found.facts, auth=self.auth or "none", faults=tuple(self.faults)))
 
-    def _facts(self) -> tuple[CameraFacts, tuple[Preset, ...]]:
+    def _begin(self) -> CameraFacts:
+        """Maker, model, firmware, serial number, and the clock: CameraError when nobody is there or lets us in."""
         self.faults.clear()
         self._find_port()
         offset_s, slip_s = self.attempt("The clock", self.offset_s, None, vital=True), self._slip_s or 0.0
@@ -146,22 +151,7 @@ class Camera:
         if self._once.setdefault("device", named) != named:  # another firmware, or another camera at this address
             self.forget()
             self._once["device"] = named
-        profiles = self.profiles()
-        presets = rest.presets(self, profiles)
-        facts = CameraFacts(
-            manufacturer=named[0],
-            model=named[1],
-            firmware=named[2],
-            serial=named[3],
-            offset_s=offset_s,
-            services=tuple(self.services()),
-            profiles=profiles,
-            presets=tuple(preset.name for preset in presets),
-            events=self.topics(),
-            relays=tuple(relay.token for relay in rest.relays(self)),
-            recordings=tuple(recording.token for recording in rest.recordings(self)),
-        )
-        return replace(facts, auth=self._line.auth or "none", faults=tuple(self.faults)), presets
+        return CameraFacts(named[0], named[1], named[2], named[3], offset_s=offset_s)
 
     def services(self) -> dict[str, str]:
         """Service namespace to the address as we can reach it; asked once, by GetServices or else GetCapabilities."""
@@ -204,17 +194,6 @@ class Camera:
     def has(self, service: str) -> bool:
         """Whether the camera lists this service. What it says of its abilities beyond that is not believed."""
         return service in self.services()
-
-    def topics(self) -> tuple[str, ...]:
-        """Event topics as paths, such as VideoSource/MotionAlarm."""
-        with self._lock:
-            if not self.has(EVENTS):
-                return ()
-
-            def read() -> tuple[str, ...]:
-                return self.once("topics", lambda: reply.topics_of(self.ask(EVENTS, "GetEventProperties")))
-
-            return self.attempt("Event topics", read, ())
 
     def profiles(self) -> tuple[StreamProfile, ...]:
         """Media profiles with their addresses, by Media2 (H.265 is only there) and by Media1, each profile once."""

@@ -11,13 +11,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from drivers import onvif_reply as reply
+from drivers.onvif_parts import Asked
 from drivers.onvif_reply import MEDIA1, MEDIA2, CameraError
-from drivers.onvif_whole import Asked
 from drivers.types import StreamProfile
 
 STREAM_SETUP = {"Stream": "RTP-Unicast", "Transport": {"Protocol": "RTSP"}}
 EVERYTHING = ("VideoSource", "VideoEncoder", "AudioSource", "AudioEncoder", "PTZ")  # for who knows no "All"
-FILLED = ("codec", "width", "height", "fps", "sound", "gop", "bit_rate_kbps", "source", "name")
+FILLED = ("codec", "width", "height", "fps", "sound", "gop", "bit_rate_kbps", "source", "view", "name")
 
 
 def read_profiles(camera: Asked) -> tuple[StreamProfile, ...]:

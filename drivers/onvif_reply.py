@@ -222,6 +222,7 @@ def profiles_of(reply: Any) -> list[StreamProfile]:
                 codec_profile=text(first(video, "H264Profile", "Mpeg4Profile")) or _attribute(video, "Profile"),
                 encoder=_attribute(video, "token"),
                 source=text(first(source, "SourceToken")),
+                view=_attribute(source, "token"),
             )
         )
     return found

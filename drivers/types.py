@@ -142,7 +142,8 @@ class StreamProfile:
     """One media profile of a camera, as ONVIF Media tells it. Sizes in pixels, rate in frames a second.
 
     codec is H264, H265, JPEG or MPEG4, "" when the camera gives a stream without saying what it holds; 0 is unknown.
-    `encoder` and `source` are the tokens by which it is set: of the encoder's configuration and of the video source's.
+    Tokens by which it is set: `encoder` of the encoder's configuration, `source` of the video source, `view` of the
+    video source's configuration.
     """
 
     token: str
@@ -159,6 +160,7 @@ class StreamProfile:
     codec_profile: str = ""
     encoder: str = ""
     source: str = ""
+    view: str = ""
     service: str = ""  # which service told it: media2 or media1
 
 
