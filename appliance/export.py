@@ -21,6 +21,7 @@ from appliance.bag import (
     JOURNAL,
     MANIFEST,
     PAGE,
+    PERSONAL,
     SEAL,
     Contents,
     ExportError,
@@ -130,6 +131,7 @@ def contents(db: Database, config: Config, clock: Clock, order: Order, exam: Exa
     texts = {
         MANIFEST: rfc8785.dumps(manifest),
         JOURNAL: "".join(f"{row}\n" for _, _, row in extract.rows).encode(),
+        PERSONAL: b"".join(line + b"\n" for line in extract.openings),
         PAGE: viewer.page(manifest, config.site.language),
         HOW_TO_CHECK: viewer.how_to_check(),
     }

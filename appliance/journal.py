@@ -122,7 +122,8 @@ def read(db: Database, rows: Sequence[Mapping[str, Any]]) -> list[Entry]:
 
 def _entry(db: Database, found: Mapping[str, Any], openings: Mapping[str, Opening]) -> Entry:
     seq = int(found["seq"])
-    said = personal.opened(json.loads(found["row"]), openings, lambda path: Gone(lawful=_erased(db, seq, path)))
+    gone = lambda path: Gone(lawful=erased_by(db, seq, path) is not None)  # noqa: E731
+    said = personal.opened(json.loads(found["row"]), openings, gone)
     who = said["actor"]
     return Entry(
         seq=seq,
@@ -139,12 +140,26 @@ def _entry(db: Database, found: Mapping[str, Any], openings: Mapping[str, Openin
     )
 
 
-def _erased(db: Database, seq: int, path: str) -> bool:
-    """Whether an entry says that this value was erased."""
-    return db.value(
-        "select 1 from journal j, json_each(j.row, '$.data.erased') e, json_each(e.value, '$.paths') p"
+def erased_by(db: Database, seq: int, path: str) -> int | None:
+    """The entry that says that this value was erased; None when none does, and then its absence is a fault."""
+    found = db.value(
+        "select j.seq from journal j, json_each(j.row, '$.data.erased') e, json_each(e.value, '$.paths') p"
         " where j.kind = 'personal.erased' and json_extract(e.value, '$.seq') = ? and p.value = ?", (seq, path)
-    ) is not None  # fmt: skip
+    )  # fmt: skip
+    return None if found is None else int(found)
+
+
+def openings(db: Database, rows: Iterable[tuple[int, str, str]]) -> Iterator[dict[str, Any]]:
+    """What leaves the box beside rows (seq, hash, row): {path, salt, seq, value} of each personal value that is there,
+    {erased, path, seq} of each that an entry says was erased. One that is neither is left out, and a checker finds it.
+    """
+    for seq, _, text in rows:
+        known = personal.of(db, [seq]).get(seq, {})
+        for path, _ in personal.commitments(json.loads(text)):
+            if path in known:
+                yield known[path].as_json()
+            elif (entry := erased_by(db, seq, path)) is not None:
+                yield {"seq": seq, "path": path, "erased": entry}
 
 
 def get(db: Database, seq: int) -> Entry:

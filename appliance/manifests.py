@@ -11,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import rfc8785
+
 from appliance import accounts, cameras, coverage, journal, packages
 from appliance.archive import Segment
 from appliance.bag import FORMAT, VIDEO, ExportError
@@ -46,6 +48,7 @@ class Extract:
     first: int
     prev: str
     rows: tuple[tuple[int, str, str], ...]  # (seq, hash, row)
+    openings: tuple[bytes, ...]  # what the rows' commitments stand for, one JSON object each
 
 
 def file_of(segment: Segment) -> str:
@@ -81,7 +84,8 @@ def journal_extract(db: Database, config: Config, exam: Exam) -> Extract:
     last = max(span["last"], later or 0)
     rows = db.rows("select seq, hash, row from journal where seq between ? and ? order by seq", (span["first"], last))
     prev = db.value("select hash from journal where seq = ?", (span["first"] - 1,)) or journal.GENESIS
-    return Extract(span["first"], prev, tuple((r["seq"], r["hash"], r["row"]) for r in rows))
+    found = tuple((r["seq"], r["hash"], r["row"]) for r in rows)
+    return Extract(span["first"], prev, found, tuple(rfc8785.dumps(each) for each in journal.openings(db, found)))
 
 
 def manifest(

@@ -17,12 +17,14 @@ import bagit
 import rfc8785
 from pydantic import BaseModel, ValidationError
 
-from appliance import bag, journal
-from appliance.bag import HOW_TO_CHECK, JOURNAL, MANIFEST, PAGE, PAYLOAD_LIST, SEAL, TAG_LIST, VIDEO
+from appliance import bag, journal, personal
+from appliance.bag import HOW_TO_CHECK, JOURNAL, MANIFEST, PAGE, PAYLOAD_LIST, PERSONAL, SEAL, TAG_LIST, VIDEO
 from appliance.model import N_, ApplianceError, Message, message
 from drivers import medium
 
 TAG_FILES = ("bagit.txt", "bag-info.txt", PAYLOAD_LIST, TAG_LIST, PAGE, HOW_TO_CHECK)
+TEXTS = (MANIFEST, JOURNAL, PERSONAL, SEAL, TAG_LIST)
+ERASED = N_("Personal values of the journal extract that were erased by the rules: {values}.")
 AFTER_SEAL = N_(
     "Recordings taken into the archive after it was sealed: {recordings}. The journal's seal does not cover them."
 )
@@ -130,15 +132,18 @@ def check(folder: Path, tell: Callable[[int], None] = lambda _: None) -> Report:
     try:
         faults, found = _read(folder, tell)
         faults += [*_listed(folder, found, TAG_LIST), *_listed(folder, found, PAYLOAD_LIST), *_bag(folder)]
-        texts = {path: (folder / path).read_bytes() for path in (MANIFEST, JOURNAL, SEAL, TAG_LIST) if path in found}
+        texts = {path: (folder / path).read_bytes() for path in TEXTS if path in found}
     except (OSError, medium.MediumError) as cause:
         raise CannotCheck(N_("{path} cannot be read: {cause}."), path=str(folder), cause=str(cause)) from cause
     manifest = _parsed(texts[MANIFEST], faults) if MANIFEST in texts else None
+    erased = 0
     if manifest is not None:
         faults += [*_recordings(manifest, found), *_people(manifest)]
         if JOURNAL in texts:
             faults += [*_extract(manifest, texts[JOURNAL]), *_gaps(manifest, texts[JOURNAL])]
             faults += _sealed(manifest, texts[JOURNAL], texts.get(SEAL))
+            wrong, erased = personal.check(_entries(texts[JOURNAL]), texts.get(PERSONAL, b"").splitlines())
+            faults += _personal(wrong)
     number = hashlib.sha256(texts.get(TAG_LIST, b"")).hexdigest()
     counts = {
         "files": len(found),
@@ -147,8 +152,10 @@ def check(folder: Path, tell: Callable[[int], None] = lambda _: None) -> Report:
         "recording_bytes": sum(each.size_bytes for path, each in found.items() if path.startswith(VIDEO)),
     }
     late = sum(s.after_seal for camera in manifest.cameras for s in camera.segments) if manifest else 0
-    remarks = (message(AFTER_SEAL, recordings=late),) if late else ()
-    return Report(folder.name, tuple({(f.where, str(f.message)): f for f in faults}.values()), counts, number, remarks)
+    remarks = [message(AFTER_SEAL, recordings=late)] if late else []
+    remarks += [message(ERASED, values=erased)] if erased else []
+    return Report(folder.name, tuple({(f.where, str(f.message)): f for f in faults}.values()), counts, number,
+                  tuple(remarks))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +177,7 @@ def _read(folder: Path, tell: Callable[[int], None]) -> tuple[list[Fault], dict[
                 faults.append(Fault(inside, message(N_("{file} is not a file but a link or a device."), file=inside)))
             else:
                 found[inside] = _File(path.stat().st_size, medium.read_back(path, tell))
-    for needed in (*TAG_FILES, MANIFEST, JOURNAL):
+    for needed in (*TAG_FILES, MANIFEST, JOURNAL, PERSONAL):
         if needed not in found:
             faults.append(_missing(needed))
     return faults, found
@@ -246,7 +253,7 @@ def _recordings(manifest: _Manifest, found: Mapping[str, _File]) -> Iterator[Fau
             yield _missing(path, MANIFEST)
         elif found[path] != _File(segment.size_bytes, segment.sha256):
             yield Fault(path, message(N_("{file} was changed: it does not match {list}."), file=path, list=MANIFEST))
-    known = {MANIFEST, JOURNAL, SEAL, *TAG_FILES, *named}
+    known = {MANIFEST, JOURNAL, PERSONAL, SEAL, *TAG_FILES, *named}
     yield from (_extra(path, MANIFEST) for path in found if path not in known)
 
 
@@ -271,6 +278,14 @@ def _extract(manifest: _Manifest, text: bytes) -> Iterator[Fault]:
         )
     triples = ((said.first + n, stated, row) for n, (row, stated) in enumerate(zip(lines, said.hashes, strict=False)))
     yield from chain_fault(journal.verify(triples, first=said.first, prev=said.prev))
+
+
+def _personal(wrong: Mapping[int, str]) -> Iterator[Fault]:
+    """The names and words that stand beside the extract are those its entries were written with."""
+    for seq, cause in wrong.items():
+        said = N_("{file} was changed: the personal values of journal entry {seq} are not its own ({cause}).")
+        where = f"entry {seq}" if seq else PERSONAL
+        yield Fault(where, message(said, file=PERSONAL, seq=str(seq) if seq else "?", cause=cause))
 
 
 def _entries(text: bytes) -> dict[int, dict[str, Any]]:

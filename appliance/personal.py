@@ -7,6 +7,7 @@ the value is erased by law (152-FZ), and a reader who has salt and value sees th
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import secrets
 import unicodedata
@@ -104,6 +105,34 @@ def opened(value: Any, known: Mapping[str, Opening], gone: Callable[[str], Gone]
     if isinstance(value, list):
         return [opened(item, known, gone, f"{path}/{number}") for number, item in enumerate(value)]
     return value
+
+
+def check(rows: Mapping[int, Mapping[str, Any]], lines: Iterable[bytes]) -> tuple[dict[int, str], int]:
+    """Compare rows with the openings that left the box beside them (`journal.openings`), without a database.
+
+    Returns entry -> what is wrong with its personal values, 0 for a line that belongs to none; and how many are erased.
+    """
+    wanted = {(seq, path): stated for seq, row in rows.items() for path, stated in commitments(row)}
+    wrong: dict[int, str] = {}
+    erased = 0
+    for line in lines:
+        try:
+            said = json.loads(line)
+            stated = wanted.pop((said["seq"], said["path"]))
+            if set(said) == {"seq", "path", "erased"}:
+                erased += 1
+            elif set(said) != {"seq", "path", "salt", "value"} or _not_committed(said, stated):
+                wrong.setdefault(said["seq"], "it is not the value that was committed to")
+        except (ValueError, LookupError, TypeError, AttributeError) as bad:
+            wrong.setdefault(0, f"a line that belongs to no entry: {bad}")
+    for seq, path in wanted:
+        wrong.setdefault(seq, f"{path} is missing")
+    return wrong, erased
+
+
+def _not_committed(said: Mapping[str, Any], stated: str) -> bool:
+    salt = bytes.fromhex(said["salt"])
+    return len(salt) != SALT_BYTES or commitment(salt, said["value"]) != stated
 
 
 def keep(db: Database, openings: Iterable[Opening]) -> None:

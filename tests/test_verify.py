@@ -65,6 +65,7 @@ KINDS = [
     "data/video/corridor-1",
     bag.MANIFEST,
     bag.JOURNAL,
+    bag.PERSONAL,
     bag.SEAL,
     bag.PAGE,
     bag.HOW_TO_CHECK,
@@ -362,3 +363,40 @@ def test_an_extract_is_verified_from_its_own_first_entry(site: Site) -> None:
     rows = list(journal.stored_rows(site.db))
     assert journal.verify(rows[3:], first=4, prev=rows[2][1]).ok
     assert journal.verify(rows[3:], first=4, prev=rows[1][1]).bad_seq == 4
+
+
+# Names and words beside the extract: each is bound to its entry, and the law may take it away.
+
+
+def edit_personal(package: Path, change: Callable[[list[dict[str, Any]]], object]) -> None:
+    said = [json.loads(line) for line in (package / bag.PERSONAL).read_text().splitlines()]
+    change(said)
+    (package / bag.PERSONAL).write_bytes(b"".join(rfc8785.dumps(line) + b"\n" for line in said))
+    handover.rebag(package)
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        (lambda lines: lines[0].update(value="Чужой"), "entry {seq}"),
+        (lambda lines: lines[0].update(salt="00" * 32), "entry {seq}"),
+        (lambda lines: lines[0].update(salt="00"), "entry {seq}"),
+        (lambda lines: lines.pop(0), "entry {seq}"),
+        (lambda lines: lines.append(lines[0]), bag.PERSONAL),
+        (lambda lines: lines.append({"seq": 1, "path": "/nowhere", "salt": "00" * 32, "value": "x"}), bag.PERSONAL),
+    ],
+)
+def test_a_name_that_is_not_the_entrys_own_is_found(package: Path, change: Any, where: str) -> None:
+    first = json.loads((package / bag.PERSONAL).read_text().splitlines()[0])
+    edit_personal(package, change)
+    assert where.format(seq=first["seq"]) in [fault.where for fault in packages.check(package).faults]
+
+
+def test_a_package_holds_without_the_names_that_the_law_took(site: Site) -> None:
+    gone = journal.erase(site.db, site.clock, site.guard, "Обращение № 4", person=site.exporter.login)
+    made = site.package(site.stick).path
+    report = packages.check(made)
+    assert report.faults == ()
+    assert [gone] == [remark.args["values"] for remark in report.remarks if "values" in remark.args]
+    lines = [json.loads(line) for line in (made / bag.PERSONAL).read_text().splitlines()]
+    assert sum("erased" in line and "value" not in line for line in lines) == gone
