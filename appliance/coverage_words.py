@@ -76,6 +76,12 @@ def seconds(us: int) -> float:
     return us / 1_000_000
 
 
+def exact(us: int) -> str:
+    """6:47:52.040, to the millisecond: for evidence, where a rounded length would not add up."""
+    ms = round(us / 1000)
+    return f"{ms // 3_600_000}:{ms // 60_000 % 60:02d}:{ms // 1000 % 60:02d}.{ms % 1000:03d}"
+
+
 def between(words: Words, starts_at: datetime, ends_at: datetime) -> str:
     """07:31:04–07:50:12"""
     return f"{words.time(starts_at)}–{words.time(ends_at)}"
@@ -89,8 +95,8 @@ def room_rows(words: Words, config: Config, found: CoverageReport) -> list[list[
 def _room_row(words: Words, config: Config, room: RoomReport) -> list[str]:
     cameras = ", ".join(camera_name(words, config, camera) for camera in room.cameras)
     return [room_name(words, config, room.room), cameras, between(words, room.starts_at, room.ends_at),
-            words.span(seconds(room.required_us)), words.span(seconds(room.covered_us)),
-            words.span(seconds(room.missing_us)) if room.missing_us else words.say(N_("nothing missing"))]  # fmt: skip
+            exact(room.required_us), exact(room.covered_us),
+            exact(room.missing_us) if room.missing_us else words.say(N_("nothing missing"))]  # fmt: skip
 
 
 def hole_rows(words: Words, config: Config, found: CoverageReport) -> list[list[str]]:
@@ -101,7 +107,7 @@ def hole_rows(words: Words, config: Config, found: CoverageReport) -> list[list[
 def _hole_row(words: Words, config: Config, camera: CameraReport, hole: CameraHole) -> list[str]:
     gap = hole.gap
     return [room_name(words, config, camera.room), camera_name(words, config, camera.camera),
-            between(words, gap.starts_at, gap.ends_at), words.span(seconds(hole.length_us)),
+            between(words, gap.starts_at, gap.ends_at), exact(hole.length_us),
             words.say(gap_causes.cause(gap.cause)), str(gap.entry) if gap.entry else words.say(N_("goes on")),
             covered(words, config, hole)]  # fmt: skip
 

@@ -161,9 +161,9 @@ def coverage_pdf(
     _fonts()
     words = Words(config.site.language, config.site.zone)
     title = config.profile.titles.coverage.in_(words.language)
-    exam = words.say(N_("{title}, {day}, {starts_at}–{ends_at}"), title=found.exam.title,
-                     day=words.day(words.local(found.exam.starts_at)), starts_at=words.minute(found.exam.starts_at),
-                     ends_at=words.minute(found.exam.ends_at))  # fmt: skip
+    exam = words.say(N_("{title}, {day}, {begins}–{ends}"), title=found.exam.title,
+                     day=words.day(words.local(found.exam.starts_at)), begins=words.minute(found.exam.starts_at),
+                     ends=words.minute(found.exam.ends_at))  # fmt: skip
     story: list[Flowable] = [
         _p(title, TITLE), _p(_site(config, words), BODY), _p(exam, BODY), Spacer(1, 3 * mm),
         _p(coverage_words.headline(words, config, found), LEAD), _p(coverage_words.remark(words, found), BODY),
