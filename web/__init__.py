@@ -30,6 +30,7 @@ from web import (
     cameras,
     checks,
     context,
+    coverage,
     duty,
     exams,
     export,
@@ -126,7 +127,7 @@ def _sign_in_with(app: Flask) -> None:
 
 def _register(app: Flask) -> None:
     for subject in (
-        accounts, alarm_acts, alarm_log, alarms, archive, before, cameras, checks, duty,
+        accounts, alarm_acts, alarm_log, alarms, archive, before, cameras, checks, coverage, duty,
         exams, export, health, journal, live, plans,
     ):  # fmt: skip
         app.register_blueprint(subject.views)
