@@ -76,9 +76,6 @@ class Face:
         """The camera's own clock, epoch seconds."""
         return time.time() + self.subject.clock_offset_s
 
-    def has_picture_at(self, path: str) -> bool:
-        return path == "/snapshot.jpg"
-
     def address(self) -> dict[str, str]:
         """Where to find the camera: for the line that says all cameras run."""
         return {"id": self.subject.config.id, "rtsp_url": self.stream_uri, "onvif_url": self.device_url}
@@ -157,9 +154,9 @@ class _Handler(BaseHTTPRequestHandler):
         if face.subject.gone:
             self.close_connection = True
             return
-        if not face.has_picture_at(self.path):
+        if not self.path.startswith("/snapshot.jpg"):
             self._send(404, "text/plain", b"not here")
-        elif not face.gate.http_digest_fits(self.headers.get("Authorization"), "GET", self.path):
+        elif "?" in self.path or not face.gate.http_digest_fits(self.headers.get("Authorization"), "GET", self.path):
             self._send(401, "text/plain", b"sign in")
         else:
             self._send(200, "image/jpeg", face.subject.still())

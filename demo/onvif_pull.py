@@ -143,7 +143,8 @@ class PullService:
     def _unsubscribe(self, _face: Any, _request: Any) -> str:
         with self._news:
             self._count()
-            del self.subscriptions[self._mine().id]
+            mine = self._mine()
+            del self.subscriptions[mine.id]
             self._news.notify_all()
         return "<wsnt:UnsubscribeResponse/>"
 
@@ -217,4 +218,4 @@ def _items(items: tuple[tuple[str, str], ...]) -> str:
 
 
 def _instant(at_s: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at_s))
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at_s)) + f".{int(at_s * 1000) % 1000:03d}Z"

@@ -61,15 +61,25 @@ class Line:
             if status != 401 and not _refuses(body, status):
                 return parse(body, status, wanted, self._note)
             self._may_sign_in()
-            self.auth = "digest" if "digest" in challenge.lower() else "wsse"
+            self.auth = _wants(challenge)
         self._may_sign_in()
-        # Each service address has a Digest state of its own: some cameras tie the nonce to it (onvif.md, row 2).
-        auth = self._digest_for(url) if self._by_digest else None
-        status, _, body = self._fetch("POST", url, headers, write(not self._by_digest), auth, limit_s, again)
+        status, challenge, body = self._signed(url, headers, write, limit_s, again)
+        if status == 401 and self._accepted and _wants(challenge) != self.auth:  # row 1: set otherwise while we spoke
+            self.auth = _wants(challenge)
+            self._note("The camera changed how it wants to be signed in to.")
+            status, challenge, body = self._signed(url, headers, write, limit_s, again)
         if status == 401 or _refuses(body, status):
             raise self._refuse()
         self._accepted = True
         return parse(body, status, wanted, self._note)
+
+    def _signed(
+        self, url: str, headers: dict[str, str], write: Callable[[bool], bytes], limit_s: float, again: bool
+    ) -> tuple[int, str, bytes]:
+        # Each service address has a Digest state of its own: some cameras tie the nonce to it (onvif.md, row 2).
+        auth = self._digest_for(url) if self._by_digest else None
+        status, got, body = self._fetch("POST", url, headers, write(not self._by_digest), auth, limit_s, again)
+        return status, got.get("WWW-Authenticate", ""), body
 
     def forgive(self) -> None:
         """Let a refused password be shown once more: there is a reason to think that something else was wrong."""
@@ -182,6 +192,10 @@ class Line:
             if time.monotonic() > until_s:
                 raise requests.Timeout
         return held
+
+
+def _wants(challenge: str) -> str:
+    return "digest" if "digest" in challenge.lower() else "wsse"
 
 
 def _refuses(body: bytes, status: int) -> bool:

@@ -19,14 +19,14 @@ KNOCK_S = 1.5
 def elsewhere(url: str, ports: Sequence[int], knock_s: float = KNOCK_S) -> str:
     """The device address that speaks ONVIF: `url` itself unless another port does and this one does not."""
     said = urlsplit(url)
-    if said.port is not None or said.scheme != "http" or _speaks(url, knock_s) is not False:
+    if said.port is not None or said.scheme != "http" or speaks(url, knock_s) is not False:
         return url
     host = f"[{said.hostname}]" if ":" in (said.hostname or "") else said.hostname
     others = (urlunsplit(said._replace(netloc=f"{host}:{port}")) for port in ports)
-    return next((other for other in others if _speaks(other, knock_s)), url)
+    return next((other for other in others if speaks(other, knock_s)), url)
 
 
-def _speaks(url: str, knock_s: float) -> bool | None:
+def speaks(url: str, knock_s: float) -> bool | None:
     """Whether the clock can be asked there, or a password is wanted for it; None: nothing answers in time at all."""
     line = Line("", "", knock_s)
     try:

@@ -142,8 +142,9 @@ def first(element: Any, *names: str) -> Any:
 
 
 def text(element: Any) -> str:
-    """An element's text in one line, "" for None."""
-    return " ".join((element.text or "").split()) if element is not None else ""
+    """An element's text in one line, "" for None. Only XML's own white space counts: in garbled Cyrillic others are
+    halves of letters."""
+    return re.sub(r"[ \t\r\n]+", " ", (element.text or "").strip(" \t\r\n")) if element is not None else ""
 
 
 def number(element: Any) -> float:
