@@ -33,6 +33,7 @@ KINDS: Mapping[str, str] = {
     "camera.silent": N_("Camera went silent"),
     "camera.returned": N_("Camera records again after {silent_ms}"),
     "camera.refused": N_("Camera refused the password"),
+    "camera.udp": N_("Camera is recorded over UDP, because it refuses TCP: frames may be lost in the network"),
     "recording.gap": N_("Recording gap {from_at}–{to_at}, {gap_ms}: {cause}"),
     "recording.found": N_("The gap {from_at}–{to_at} is none any more: its recording was found"),
     "recording.failed": N_("Recording of this camera failed inside the program and was started again: {fault}"),

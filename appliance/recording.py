@@ -56,6 +56,7 @@ class End:
 
     cause: str | None
     recorded_s: float = 0.0
+    trouble: ffmpeg.Trouble | None = None  # what ffmpeg said, when it ended by itself
 
 
 class CameraLoop:
@@ -72,6 +73,7 @@ class CameraLoop:
         self._stop = threading.Event()
         self._silent_since: datetime | None = None  # of the outage that is in the journal
         self._began = False  # recording.started is in the journal
+        self._over_udp = self._told_udp = False  # the run's transport; that it is UDP is in the journal
         self._starting_since: datetime | None = None  # the outage "recording starting" is open since then
 
     def run(self, stop: threading.Event) -> None:
@@ -89,7 +91,7 @@ class CameraLoop:
 
     def _record(self, db: Database, want: Want) -> None:
         """From the first wish to the last: runs and pauses."""
-        self._began, self._silent_since, self._starting_since = False, None, None
+        self._began, self._silent_since, self._starting_since, self._told_udp = False, None, None, False
         if coverage.open_outage(db, self.camera.id) is None:  # else the one a dead recorder left goes on
             with noting(db):
                 self._starting_since = self.clock.now()
@@ -101,6 +103,8 @@ class CameraLoop:
             if end.cause is None:
                 break
             failures = 0 if end.recorded_s >= GOOD_RUN_S else failures + 1
+            if end.trouble is not None and self._source.failed(end.trouble):
+                continue
             self._interrupted(db, want, end.cause)
             self._pause(end.cause, failures)
         self._finish(db, want)
@@ -126,10 +130,15 @@ class CameraLoop:
         if self.disk_full(DISK_MARGIN_BYTES if self.state.cause == "disk full" else 0):
             return End("disk full")
         try:
-            source, stream = self._source.find()
+            lead = self._source.find()
         except NoSource as fault:
             log.warning("%s: %s", self.camera.id, fault)
             return End(fault.cause)
+        self._over_udp = lead.source.transport == "udp"
+        with lead.opened() as source:
+            return self._one_ffmpeg(db, want, source, lead.stream)
+
+    def _one_ffmpeg(self, db: Database, want: Want, source: ffmpeg.Source, stream: ffmpeg.Stream) -> End:
         name = f"{self.clock.boot()[:8]}{secrets.token_hex(5)}"  # never the same again, whatever the clock says
         run = ffmpeg.Run(source, stream, self._folder, name, self.config.profile.recording.segment_s)
         file = Open(run.open_file(0))
@@ -151,6 +160,9 @@ class CameraLoop:
             coverage.end_outages(db, self.camera.id, at)
             if not self._began:
                 self._note(db, want, "recording.started")
+            if self._over_udp and not self._told_udp:
+                self._note(db, want, "camera.udp")
+                self._told_udp = True
             if self._silent_since is not None:
                 silent_ms = max(0, round((at - self._silent_since).total_seconds() * 1000))
                 self._note(db, want, "camera.returned", silent_ms=silent_ms)
@@ -246,7 +258,7 @@ class _Watch:
             if news.ended:
                 fault = self._run.cause()
                 log.warning("%s: %s", self._loop.camera.id, fault)
-                return End(CAUSE_OF[fault.trouble], recorded_s)
+                return End(CAUSE_OF[fault.trouble], recorded_s, fault.trouble)
             cause = self._fault(now_s)
             if cause is not None:
                 return End(cause, recorded_s)

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from appliance.config import Camera
 from appliance.model import ApplianceError
-from drivers import ffmpeg, onvif
+from drivers import ffmpeg, onvif, rtsp_ask
+from drivers.rtsp_relay import Relay
 from drivers.types import DriverError
 
 ONVIF_TIMEOUT_S = 5.0
 KNOCK_TIMEOUT_S = 2.0
+ASK_TIMEOUT_S = 5.0  # for each answer of its RTSP server
 PATIENT_S = 8.0  # for a camera that did not answer in time before: some need seconds for their first answer
 FAILURES_TO_ASK_AGAIN = 3  # a camera that was re-addressed or set to another codec has another stream
 
 CAUSE_OF: dict[ffmpeg.Trouble, str] = {
     "password": "password refused", "no stream": "no stream", "unreachable": "camera unreachable",
     "silent": "camera silent", "closed": "connection closed", "disk full": "disk full", "disk error": "disk error",
-    "unreadable": "stream unreadable",
+    "unreadable": "stream unreadable", "transport": "no stream", "sound": "stream unreadable",
 }  # fmt: skip
 ONVIF_CAUSES = {"unreachable": "camera unreachable", "silent": "camera silent", "refused": "password refused"}
 
@@ -30,22 +36,50 @@ class NoSource(Exception):
         super().__init__(text)
 
 
-class SourceFinder:
-    """One camera's. Belongs to that camera's thread."""
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """Where to record from, what comes, and whether ffmpeg needs help to sign in."""
 
-    def __init__(self, camera: Camera, stall_s: float) -> None:
-        self._camera = camera
+    source: ffmpeg.Source
+    stream: ffmpeg.Stream
+    relay: bool = False
+
+    @contextmanager
+    def opened(self) -> Generator[ffmpeg.Source, None, None]:
+        """What ffmpeg is to open: the camera, or for as long as this lasts a relay that signs for it."""
+        if not self.relay:
+            yield self.source
+            return
+        relay = Relay(self.source)
+        try:
+            yield relay.source
+        finally:
+            relay.close()
+
+
+class SourceFinder:
+    """One camera's. Belongs to that camera's thread.
+
+    `elsewhere`: finds a camera that has another address now, by its identity; asked when the known one fails for long.
+    """
+
+    def __init__(self, camera: Camera, stall_s: float, elsewhere: Callable[[Camera], Camera] | None = None) -> None:
+        self._camera, self._elsewhere = camera, elsewhere
+        self._transport: Literal["tcp", "udp"] = "tcp"
+        self._sound = camera.sound
         self._timeout_s = min(stall_s, 5.0) / 2  # ffmpeg's fires after twice this: when the recorder sees the stall too
         self._url = camera.stream
-        self._stream: ffmpeg.Stream | None = None
+        self._asked: rtsp_ask.Asked | None = None
         self._failures = 0
         self._tried: object = None  # the state of the password's file that was tried last
 
-    def find(self) -> tuple[ffmpeg.Source, ffmpeg.Stream]:
+    def find(self) -> Lead:
         """Where to record from, and what comes. Raises NoSource."""
         self._failures += 1
         if self._failures > FAILURES_TO_ASK_AGAIN:
-            self._url, self._stream, self._failures = self._camera.stream, None, 1
+            if self._elsewhere is not None:
+                self._camera = self._elsewhere(self._camera)
+            self._url, self._asked, self._failures = self._camera.stream, None, 1
         self._tried = self._password_state()  # before it is read: a change in between is then seen as one
         try:
             password = self._camera.password()
@@ -53,14 +87,27 @@ class SourceFinder:
             raise NoSource("password refused", str(fault)) from fault
         if self._url is None:
             self._url = self._ask_address(password)
-        timeout_s = self._timeout_s if self._failures <= 1 else PATIENT_S
-        source = ffmpeg.Source(self._url, self._camera.user, password, self._camera.sound, timeout_s)
-        if self._stream is None:
+        patient = self._failures > 1
+        if self._asked is None:
+            source = ffmpeg.Source(self._url, self._camera.user, password, self._sound)
             try:
-                self._stream = ffmpeg.probe(source)
+                self._asked = rtsp_ask.ask(source, PATIENT_S if patient else ASK_TIMEOUT_S)
             except ffmpeg.StreamError as fault:
-                raise NoSource(CAUSE_OF[fault.trouble], str(fault)) from fault
-        return source, self._stream
+                raise NoSource(CAUSE_OF[fault.trouble], source.scrub(str(fault))) from fault
+        stream = self._asked.stream if self._sound else replace(self._asked.stream, audio=None)
+        source = replace(self._asked.source, password=password, transport=self._transport, sound=bool(stream.audio),
+                         timeout_s=PATIENT_S if patient else self._timeout_s)  # fmt: skip
+        return Lead(source, stream, self._asked.relay)
+
+    def failed(self, trouble: ffmpeg.Trouble) -> bool:
+        """A run ended so. True: another way is worth a try at once, and is taken the next time."""
+        if trouble == "transport" and self._transport == "tcp":
+            self._transport = "udp"
+            return True
+        if trouble == "sound" and self._sound:
+            self._sound = False
+            return True
+        return False
 
     def works(self) -> None:
         """Frames came: what is known is true."""

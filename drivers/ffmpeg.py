@@ -7,7 +7,6 @@ to read. ffmpeg gets the address on its standard input instead, as an ffconcat s
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import selectors
@@ -34,11 +33,14 @@ MOVFLAGS = (
 # Ends with the thread that started it (pdeathsig), also when that was gone before setpriv could say so (the PPID test).
 LEASH = ("setpriv", "--pdeathsig", "KILL", "sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"')
 
-Trouble = Literal["password", "no stream", "unreachable", "silent", "closed", "disk full", "disk error", "unreadable"]
+Trouble = Literal["password", "no stream", "unreachable", "silent", "closed", "disk full", "disk error", "unreadable",
+                  "transport", "sound"]  # fmt: skip
 # First match wins. The texts are ffmpeg's (5.1 and 7.1), strerror's, and the RTSP status line.
 _TROUBLES: tuple[tuple[str, Trouble], ...] = (
     (r"No space left on device|Disk quota exceeded", "disk full"),
     (r"Read-only file system|Failed to open segment|Error writing trailer", "disk error"),
+    (r"\b461\b|Protocol not supported", "transport"),
+    (r"Error while opening encoder|Error while processing the decoded data|Decoder .* not found", "sound"),
     (r"\b40[13]\b|authorization failed", "password"),
     (r"\b40[04]\b|\b45[1-9]\b|Not Found", "no stream"),
     (r"Connection refused|No route to host|Network is unreachable|Failed to resolve|Name or service", "unreachable"),
@@ -71,6 +73,7 @@ class Source:
     password: str = ""
     sound: bool = True
     timeout_s: float = 5.0
+    transport: Literal["tcp", "udp"] = "tcp"  # UDP loses packets unseen: only for a camera that refuses TCP
 
     def script(self) -> str:
         """The ffconcat script that opens it. Held in memory and sent down a pipe, never written to a file."""
@@ -81,12 +84,12 @@ class Source:
         if "\n" in url:
             raise StreamError("no stream", "the stream's address has a line break in it")
         options = {
-            "rtsp_transport": "tcp",  # UDP would lose packets unseen
+            "rtsp_transport": self.transport,
             "timeout": f"{self.timeout_s * 1e6:.0f}",
             "fpsprobesize": "0",  # else it looks at 20 frames before it writes one: 2.6 to 3.4 s instead of 0.5 to 1.4
         }
-        if not self.sound:
-            options["allowed_media_types"] = "video"
+        # Never what is neither: ffmpeg would set up a camera's metadata stream and read it for nothing.
+        options["allowed_media_types"] = "video+audio" if self.sound else "video"
         quoted = url.replace("'", r"'\''")
         lines = [
             "ffconcat version 1.0",
@@ -167,27 +170,6 @@ def argv(stream: Stream, folder: Path, run: str, segment_s: float, list_fd: int)
     output = output.global_args("-nostdin", "-hide_banner", "-loglevel", "level+warning",
                                 "-stats_period", "1", "-progress", "pipe:1")  # fmt: skip
     return [str(word) for word in ffmpeg.compile(output)]
-
-
-def probe(source: Source, timeout_s: float = 15.0) -> Stream:
-    """Ask a camera what it sends. Raises StreamError."""
-    words = [f"-{name}" if k == 0 else str(value) for name, value in _probe_options() for k in (0, 1)]
-    command = ["ffprobe", "-v", "level+error", *words, "-i", "pipe:0", "-of", "json",
-               "-show_entries", "stream=codec_type,codec_name"]  # fmt: skip
-    try:
-        done = subprocess.run([*LEASH, str(os.getpid()), *command], input=source.script().encode(), capture_output=True,
-                              env=_environment(), timeout=timeout_s, check=False)  # fmt: skip
-    except subprocess.TimeoutExpired as late:
-        raise StreamError("silent", f"no stream within {timeout_s:.0f} s") from late
-    found = json.loads(done.stdout or b"{}").get("streams", [])
-    codecs = {s.get("codec_type"): s.get("codec_name", "") for s in reversed(found)}
-    if not codecs.get("video"):
-        raise trouble(source, done.stderr.decode(errors="replace").splitlines(), "no picture in the stream")
-    return Stream(codecs["video"], codecs.get("audio") if source.sound else None)
-
-
-def _probe_options() -> list[tuple[str, object]]:
-    return [("f" if name == "format" else name, value) for name, value in INPUT.items()]
 
 
 def trouble(source: Source, said: list[str], otherwise: str) -> StreamError:

@@ -18,6 +18,7 @@ from appliance import pulse
 from demo.cameras_process import CamerasProcess
 from drivers import ffmpeg, fmp4
 from drivers.ffmpeg import Finished, Run, Source, Stream, StreamError
+from drivers.rtsp_ask import ask
 from tests.fakes.cameras import camera
 from tests.fakes.recorded_site import film, wait_until
 
@@ -64,9 +65,9 @@ def test_the_command_names_no_address_and_keeps_sound_in_aac(tmp_path: Path) -> 
 
 
 def test_a_camera_is_asked_what_it_sends(filmed: CamerasProcess) -> None:
-    assert ffmpeg.probe(source_of(filmed, "hall")) == Stream("h264", "pcm_alaw")
-    assert ffmpeg.probe(source_of(filmed, "hall", sound=False)) == Stream("h264", None)
-    assert ffmpeg.probe(source_of(filmed, "stairs")) == Stream("hevc", "aac")
+    assert ask(source_of(filmed, "hall")).stream == Stream("h264", "pcm_alaw")
+    assert ask(source_of(filmed, "hall", sound=False)).stream == Stream("h264", None)
+    assert ask(source_of(filmed, "stairs")).stream == Stream("hevc", "aac")
 
 
 def test_a_password_is_seen_neither_in_the_processes_nor_in_what_ffmpeg_says(
@@ -112,7 +113,7 @@ def test_the_cause_of_an_end_is_told_by_what_ffmpeg_says(filmed: CamerasProcess,
         base = filmed.addresses["hall"].rtsp_url.rsplit("/", 2)[0]
         at = url.format(base=base, closed=taken.getsockname()[1])
         with pytest.raises(StreamError) as caught:
-            ffmpeg.probe(Source(at, "examsite", "wrong"))
+            ask(Source(at, "examsite", "wrong"))
     assert caught.value.trouble == trouble
 
 
@@ -123,7 +124,7 @@ def test_the_cause_of_an_end_is_told_by_what_ffmpeg_says(filmed: CamerasProcess,
         ("[segment @ 0x1] [error] Failed to open segment '/srv/x-000001.mp4'", "disk error"),
         ("[error] pipe:0: Connection timed out", "silent"),
         ("[tcp @ 0x1] [error] Connection to tcp://10.0.0.9:554 failed: No route to host", "unreachable"),
-        ("[rtsp @ 0x1] [error] method SETUP failed: 461 Unsupported transport", "closed"),
+        ("[rtsp @ 0x1] [error] method SETUP failed: 461 Unsupported transport", "transport"),
         ("[error] pipe:0: Invalid data found when processing input", "unreadable"),
         ("[segment @ 0x1] [warning] Non-monotonous DTS in output stream 0:0", "closed"),
     ],

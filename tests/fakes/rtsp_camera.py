@@ -1,4 +1,4 @@
-"""An RTSP camera in Python that can be told to misbehave in ways GStreamer's server cannot, and that knows what it sent.
+"""An RTSP camera in Python that misbehaves in ways GStreamer's server cannot, and that knows what it sent.
 
 It plays a clip in a loop, paced by the clock, from its next key frame for each client. Each frame is one slice whose
 content comes only once in the clip, so a recording is compared with what was sent slice by slice (`sent`, `slices_in`).
@@ -68,7 +68,9 @@ class Manner:
 
 
 @cache
-def clip(codec: str, fps: int, gop: int, seconds: int, b_frames: int, size: str) -> tuple[tuple[int, tuple[bytes, ...]], ...]:
+def clip(
+    codec: str, fps: int, gop: int, seconds: int, b_frames: int, size: str
+) -> tuple[tuple[int, tuple[bytes, ...]], ...]:
     """A clip: of each frame, in the order of sending, its place in the order of showing and its NAL units."""
     coder = {
         "h264": ["-c:v", "libx264", "-bf", str(b_frames), "-x264-params", "repeat-headers=1:scenecut=0:open-gop=0:slices=1"],
@@ -151,7 +153,9 @@ class RtspCamera:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stop.set()
         assert self._server is not None
         self._server.shutdown(socket.SHUT_RDWR)
@@ -299,7 +303,7 @@ class Client:
                 if kind_of(unit, self._manner.codec) in ((7, 8) if self._manner.codec == "h264" else (32, 33, 34))]  # fmt: skip
         if self._manner.codec == "h264":
             return f"a=fmtp:96 packetization-mode=1;sprop-parameter-sets={','.join(said)}"
-        return "a=fmtp:96 " + ";".join(f"sprop-{n}={v}" for n, v in zip(("vps", "sps", "pps"), said, strict=True))
+        return "a=fmtp:96 " + ";".join(f"sprop-{n}={v}" for n, v in zip(("vps", "sps", "pps"), said, strict=False))
 
     def _setup(self, url: str, headers: dict[str, str]) -> None:
         wanted = headers.get("transport", "")
