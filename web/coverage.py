@@ -59,7 +59,7 @@ def _page(exam_id: str, refusal: Message | None = None, status: int = 200) -> Re
         hindrance=hindrance.message if hindrance else None, rooms=rooms_shown(found),
         title=config.profile.titles.coverage.in_(words.language),
         headline=coverage_words.headline(words, config, found), remark=coverage_words.remark(words, found),
-        covered=lambda hole: coverage_words.covered(words, config, hole), exact=coverage_words.exact,
+        covered=lambda hole: coverage_words.covered(words, config, hole),
         room_columns=coverage_words.ROOM_COLUMNS, room_rows=coverage_words.room_rows(words, config, found),
         clock_columns=coverage_words.CLOCK_COLUMNS,
         clock_rows=coverage_words.clock_rows(words, config, found.cameras),
