@@ -152,8 +152,9 @@ class Export(Strict):
 class Action(Strict):
     """What people do at the equipment, as the official form prints it.
 
-    `common` ones stand first and take three presses. `needs_room`: a room or a range of rooms is said. `needs_words`: the
-    title alone says nothing. `ends_itself`: it is over with the press that announces it (a failure is noticed, not worked on).
+    `common` ones stand first and take three presses. `needs_room`: a room or a range of rooms is said. `needs_words`:
+    the title alone says nothing. `ends_itself`: it is over with the press that announces it (a failure is noticed, not
+    worked on).
     """
 
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
@@ -200,7 +201,8 @@ class Journal(Strict):
 
     `camera_look_min`: how often what each camera tells of itself is compared with what it told before.
     `heartbeat_s`: how often the box enters that it is alive. `checkpoint_s`: how often it is signed while it grows,
-    at least; a human action is signed at once. `anchor_remark_h`, `anchor_fail_h`: how long it may have no mark outside the box.
+    at least; a human action is signed at once. `anchor_remark_h`, `anchor_fail_h`: how long it may have no mark outside
+    the box.
     """
 
     heartbeat_s: Annotated[float, Field(ge=5)]

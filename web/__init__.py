@@ -21,11 +21,13 @@ from appliance.clock import Clock
 from appliance.config import Config
 from appliance.model import Gone, Message
 from web import (
+    access,
     accounts,
     alarm_acts,
     alarm_log,
     alarms,
     archive,
+    badges,
     before,
     cameras,
     checks,
@@ -127,7 +129,7 @@ def _sign_in_with(app: Flask) -> None:
 
 def _register(app: Flask) -> None:
     for subject in (
-        accounts, alarm_acts, alarm_log, alarms, archive, before, cameras, checks, coverage, duty,
+        access, accounts, alarm_acts, alarm_log, alarms, archive, badges, before, cameras, checks, coverage, duty,
         exams, export, health, journal, live, plans,
     ):  # fmt: skip
         app.register_blueprint(subject.views)
@@ -196,6 +198,7 @@ def _words_for_templates(app: Flask) -> None:
             "role_title": context.role_title,
             "told": _told,
             "alarm_strip": alarms.strip,
+            "going_acts": access.going,
         }
 
 

@@ -8,7 +8,7 @@ from flask import Blueprint, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user, logout_user
 
-from appliance import accounts, journal
+from appliance import accounts, badges, journal
 from appliance.model import LANGUAGES, N_, Actor, ApplianceError, Language, Person, Role, message
 from web import context
 from web.rights import OPEN, needs
@@ -49,9 +49,26 @@ def sign_in() -> ResponseReturnValue:
         )
     except ApplianceError as refused:
         return context.page("signin.html", refusal=refused.message, login=login, onward=onward), 401
+    return _enter(who, token, onward)
+
+
+def _enter(who: Person, token: str, onward: str) -> ResponseReturnValue:
     session.clear()  # a session somebody laid out before is not carried over
     login_user(context.SignedIn(who, token))
     return redirect(onward or _first_page(who))
+
+
+@views.post("/signin/card")
+@needs(OPEN)
+def card_sign_in() -> ResponseReturnValue:
+    """The reader typed a card's number and Enter."""
+    db, house, onward = context.database(), context.house(), _local(request.form.get("next", ""))
+    address = request.remote_addr or "unknown"
+    try:
+        who = badges.whose(db, house.config, house.clock, request.form.get("card", "")[:300], address)
+    except ApplianceError as refused:
+        return context.page("signin.html", refusal=refused.message, login="", onward=onward), 401
+    return _enter(who, accounts.open_session(db, house.clock, who, address, "card"), onward)
 
 
 @views.post("/signout")

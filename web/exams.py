@@ -15,7 +15,7 @@ from appliance.coverage import CameraCoverage
 from appliance.exams import PHASES, Exam
 from appliance.model import N_
 from appliance.store import Database
-from web import alarms, checks, context
+from web import access, alarms, checks, context
 from web.cameras import plates_of, todays_exam
 from web.health import late_services
 from web.journal import waiting_for
@@ -148,6 +148,9 @@ def tasks(db: Database) -> list[Task]:
                 url_for("journal.waiting"),
             )
         )
+    if context.may("access.confirm") and (acts := access.waiting()):
+        said = words.plural("{n} action waits for your signature", "{n} actions wait for your signature", len(acts))
+        found.append(Task("ask", "pen-line", said, url_for("access.act", seq=acts[0].seq)))
     if context.may("export.ask"):
         found += _to_hand_over(db)
     if context.may("system.read"):

@@ -35,6 +35,8 @@ RIGHTS: Mapping[str, frozenset[Role]] = {
     "journal.all": frozenset({T, H, A}),
     "journal.explain": frozenset({T}),
     "journal.review": frozenset({H}),
+    "access.announce": frozenset({T, E, A}),  # who lays hands on the equipment
+    "access.confirm": frozenset({H, A}),  # of these, whom journal.responsible of the profile names
     "archive.read": frozenset({T, H, E}),
     "export.read": frozenset({T, H, S, E}),
     "export.ask": frozenset({E}),
@@ -64,6 +66,8 @@ REFUSALS: Mapping[str, str] = {
     "journal.all": N_("The journal is kept by the technician and the head. You see your own entries."),
     "journal.explain": N_("Entries are explained by the technician."),
     "journal.review": N_("The journal is reviewed by the head of site."),
+    "access.announce": N_("Actions at the equipment are announced by technician, exporter and administrator."),
+    "access.confirm": N_("Actions at the equipment are confirmed by the head of site."),
     "archive.read": N_("The archive is for the technician, the head and the exporter."),
     "export.read": N_("The hand-over is for the exporter, security, the technician and the head."),
     "export.ask": N_("Recordings are handed over by the exporter."),
