@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 ED25519 = 0x01  # the signature type of C2SP signed-note
 KEY_BYTES, SIGNATURE_BYTES, ID_BYTES = 32, 64, 4
+SIGNATURES_MOST = 100  # as golang.org/x/mod/sumdb/note
 DASH = "\u2014 "  # em dash and space begin a signature line
 PRIVATE = "PRIVATE+KEY+"
 
@@ -107,7 +108,9 @@ def parse(note: str) -> Note:
     text, blank, lines = note.rpartition("\n\n")
     if not blank or not lines.endswith("\n"):
         raise NoteError("not a signed note: no signature lines after an empty line")
-    _text(text + "\n")
+    _text(note)
+    if lines.count("\n") > SIGNATURES_MOST:
+        raise NoteError("a note with too many signatures")
     return Note(text + "\n", tuple(_signature(line) for line in lines[:-1].split("\n")))
 
 
@@ -174,7 +177,7 @@ def _named(name: str) -> str:
 def _text(text: str) -> None:
     if not text.endswith("\n"):
         raise NoteError("the text of a note ends with a newline")
-    if any((each < " " and each != "\n") or each == "\x7f" for each in text):
+    if any(each < " " and each != "\n" for each in text):
         raise NoteError("the text of a note holds no control characters")
 
 
@@ -184,6 +187,9 @@ def _base64(value: bytes) -> str:
 
 def _bytes(text: str, what: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
+        found = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as bad:
         raise NoteError(f"the {what} is not base64") from bad
+    if _base64(found) != text:  # spare bits: the same bytes in another spelling
+        raise NoteError(f"the {what} is not base64 as it is written")
+    return found
