@@ -292,6 +292,16 @@ def load(path: Path) -> Config:
     )
 
 
+def tables(config: Config) -> dict[str, dict[str, Any]]:
+    """Both files as they are written now, by what their keys begin with: "" the site's, "profile/" the profile's."""
+    faults: list[str] = []
+    said = _table(config.source, faults) or {}
+    profile = _table(config.source.parent / str(said.get("profile")), faults) or {}
+    if faults:
+        raise ConfigError(faults)
+    return {"": said, "profile/": profile}
+
+
 def _at_home(panel: Panel, base: Path) -> Panel:
     """Its files found from the folder of the configuration, wherever the service was started."""
     settings = dict(panel.settings)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-NAMES = ("id", "code", "token", "name", "number", "username", "kind")  # what a member of a list is called by
+NAMES = ("id", "code", "token", "name", "number", "room_kind")  # what a member of a list is called by
 SECRET = re.compile(r"passw|secret|token$|(^|[._-])(psk|pin|key)$", re.IGNORECASE)
 NO_SECRET = re.compile(r"_file$|^signin\.", re.IGNORECASE)  # a file's name, and how long a password must be
 INSTALLER = re.compile(r"^panel\..*\.settings\..*(code|pin|key|user)", re.IGNORECASE)  # a panel's own access codes
@@ -32,7 +32,7 @@ def _walk(value: Any, path: str) -> Iterator[tuple[str, str | int | bool]]:
     elif isinstance(value, Sequence) and not isinstance(value, str):
         if any(isinstance(item, Mapping) for item in value):
             for name, item in _named(value):
-                yield from _walk(item, f"{path}.{name}")
+                yield from _walk(item, f"{path}.{name}" if path else name)
         else:
             yield path, ", ".join(str(item) for item in value)
     elif isinstance(value, bool | int | str):

@@ -8,6 +8,7 @@ by the person responsible, the event is judged once more. The event's own entry 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -132,7 +133,7 @@ def _judge(
         return _settle(db, entry, "free")
     if age_s(clock, entry) < min(rule.brief_s for rule in rules) and entry.kind in OVER and not _over(db, entry):
         return False  # it may still be over by itself, and then nobody need say anything
-    if _was_brief(db, entry, rules):
+    if _was_brief(db, config, entry, rules):
         return _settle(db, entry, "brief")
     act = next((act for act in announced if any(covers(rule, act, entry) for rule in rules)), None)
     if act is not None:
@@ -156,9 +157,13 @@ def _settle(db: Database, entry: Entry, verdict: str, answer: int | None = None,
     return True
 
 
-def _was_brief(db: Database, event: Entry, rules: Sequence[Match]) -> bool:
+def _was_brief(db: Database, config: Config, event: Entry, rules: Sequence[Match]) -> bool:
+    brief_s = min(rule.brief_s for rule in rules)
+    if event.kind == "box.absent":  # a program that was started again; its absence counts from the last sign of life
+        again = event.data.get("boot_was") == json.loads(event.row)["boot"]
+        return again and int(event.data["absent_ms"]) <= (brief_s + config.profile.journal.heartbeat_s) * 1000
     over = _over(db, event)
-    return over is not None and between_s(event, over) <= min(rule.brief_s for rule in rules)
+    return over is not None and between_s(event, over) <= brief_s
 
 
 def _over(db: Database, event: Entry) -> Entry | None:

@@ -18,7 +18,7 @@ from appliance.clock import FakeClock
 from appliance.config import Config
 from appliance.kinds import KINDS, sentence
 from appliance.model import Actor, Person, Role
-from appliance.profile import Match
+from appliance.profile import Expect, Match
 from appliance.store import Database
 from appliance.words import Words
 from tests.fakes.exam_site import ROOT, clock_at, database, site
@@ -181,6 +181,15 @@ def test_a_camera_that_came_back_by_itself_owes_nothing_and_one_that_stayed_away
     assert [desk.verdict(first), desk.verdict(second)] == ["brief", "unexplained"]
 
 
+def test_a_program_started_again_at_once_owes_nothing_and_a_box_that_was_off_does(desk: Desk) -> None:
+    boot = desk.clock.boot()
+    short = desk.enters("box.absent", absent_ms=70_000, boot_was=boot)
+    long = desk.enters("box.absent", absent_ms=600_000, boot_was=boot)
+    off = desk.enters("box.absent", absent_ms=30_000, boot_was="another")
+    desk.passes(ANNOUNCE_S)
+    assert [desk.verdict(one) for one in (short, long, off)] == ["brief", "unexplained", "unexplained"]
+
+
 def test_what_no_rule_names_is_never_judged(desk: Desk) -> None:
     door, entry = desk.opens(role="room-door"), desk.enters("mains.lost")
     desk.passes(SETTLED_S)
@@ -243,7 +252,7 @@ def test_nothing_is_expected_of_sensors_the_site_has_not(tmp_path: Path) -> None
 
 
 def test_the_rules_of_the_example_profile_name_kinds_and_roles_that_exist(desk: Desk) -> None:
-    rules = (*desk.config.profile.journal.match, *desk.config.profile.journal.expect)
+    rules: tuple[Match | Expect, ...] = (*desk.config.profile.journal.match, *desk.config.profile.journal.expect)
     assert {kind for rule in rules for kind in rule.events} <= KINDS.keys()
     assert {rule.role for rule in rules} <= {"", "rack-door", "room-door", "box-cover"}
     assert any(isinstance(rule, Match) and "door.opened" in rule.events for rule in rules)

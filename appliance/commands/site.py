@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from appliance import config as configuration
-from appliance import identity, journal, store
+from appliance import config_changes, identity, journal, store
 from appliance.clock import Clock, SystemClock
 from appliance.commands.common import config_option, json_option, out, words
 from appliance.config import Config, ConfigError
@@ -40,6 +40,7 @@ def initialise(config: Config) -> Message | None:
     if not verdict.ok:
         _note_once(db, clock, "journal.broken", entry=verdict.bad_seq)
     _note_once(db, clock, "config.loaded", sha256=hashlib.sha256(config.source.read_bytes()).hexdigest())
+    config_changes.note(db, config, clock)
     db.close()
     return None if verdict.ok else message(BROKEN, seq=str(verdict.bad_seq), cause=str(verdict.fault))
 

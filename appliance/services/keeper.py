@@ -20,6 +20,7 @@ from appliance import (
     alive,
     archive,
     box_events,
+    camera_looks,
     cameras,
     checkpoints,
     exams,
@@ -35,6 +36,7 @@ from appliance.checks import runner
 from appliance.clock import Clock
 from appliance.config import Config
 from appliance.exams import Moment
+from appliance.gap_alarms import GapAlarms
 from appliance.model import N_, ApplianceError
 from appliance.orders import Order
 from appliance.schedule import Ticker
@@ -58,6 +60,7 @@ def main(config: Config, clock: Clock, stop: threading.Event) -> None:
         keeper.beat()
         snapshots.start(config, stop)
         box_events.start(config, clock, stop)
+        camera_looks.start(config, clock, stop)
         with Ticker() as ticker:
             while not stop.is_set():
                 keeper.tick()
@@ -88,6 +91,10 @@ class Keeper:
     beaten_mono_s: float = field(default=float("-inf"))
     not_before: dict[str, float] = field(default_factory=dict)  # monotonic time of the next try
     quiet_ticks: dict[str, int] = field(default_factory=dict)
+    gaps: GapAlarms = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.gaps = GapAlarms(self.config, self.clock)
 
     @classmethod
     def begin(cls, db: Database, config: Config, clock: Clock) -> Keeper:
@@ -133,6 +140,7 @@ class Keeper:
         self.last = steps.look(self.db, self.clock, self.last)
         health.beat(self.db, self.clock, NAME, self.last.as_note())
         exams.count_time(self.db, self.config, self.clock)
+        self.gaps.look(self.db)
         agree_within_s = self.config.profile.export.agree_within_min * 60
         now = self.clock.now()
         if any(o.state == "waits" and orders.waiting_since(o, now) > agree_within_s
