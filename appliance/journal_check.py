@@ -18,7 +18,7 @@ AT_ONCE = 2000  # rows read at a time
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was found. `head`: the hash of the last good entry. `damaged`: what SQLite said when it could not read on."""
+    """What was found. `head`: the hash of the last good entry; `damaged`: what SQLite said when it stopped."""
 
     entries: int
     head: str

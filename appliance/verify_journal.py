@@ -316,8 +316,10 @@ def roots(leaves: bytes, sizes: Iterable[int]) -> dict[int, bytes]:
 
 
 def included_root(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes | None:
-    """The root that an inclusion proof leads to from the leaf at `index` (from 0); None: no proof of that length."""
+    """The root that an inclusion proof leads to from the leaf at `index` (from 0); None: no such proof."""
     fn, sn, root = index, size - 1, leaf
+    if not 0 <= index < size:
+        return None
     for step in proof:
         if sn == 0:
             return None
@@ -686,7 +688,7 @@ def _stored(folder: Path, names: Iterable[str], key: Key) -> Iterator[Checkpoint
 
 def file_or_text(given: str, option: str) -> tuple[str, bytes]:
     if "\n" in given or ("+" in given and not os.path.exists(given)):  # noqa: PTH110
-        return option, given.encode("utf-8", "surrogateescape")
+        return option, (given if given.endswith("\n") else given + "\n").encode("utf-8", "surrogateescape")
     try:
         return given, Path(given).read_bytes()
     except (OSError, ValueError) as cause:

@@ -1,0 +1,179 @@
+"""Breaks the journal's verifier in every small way, one at a time, and asks whether its tests notice.
+
+    python tests/mutants.py [--jobs 3] [--from LINE] [--to LINE]
+
+Each mutant is a copy of appliance/verify_journal.py with one operator, constant or statement changed; it is killed when
+tests/test_verify_journal.py fails on it. Sentences for people are left alone: words with blanks, and TEXTS. mutmut and its kind
+run the whole suite from the checkout; this one needs only two files and so takes minutes. Exit status 0 from 95 % on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import copy
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGET, TESTS = "appliance/verify_journal.py", "tests/test_verify_journal.py"
+NEEDED = (TARGET, TESTS, "appliance/__init__.py", "tests/__init__.py", "tests/fakes/__init__.py",
+          "tests/fakes/journal_folder.py")  # fmt: skip
+ASKED_PERCENT = 95
+OTHER: dict[type, type] = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.And: ast.Or, ast.Or: ast.And,
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.FloorDiv: ast.Mult, ast.Mod: ast.FloorDiv,
+    ast.Pow: ast.Mult, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd, ast.BitXor: ast.BitAnd,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """`source` is the whole changed file."""
+
+    line: int
+    what: str
+    source: str
+
+
+def mutants(source: str) -> Iterator[Mutant]:
+    """Every mutant of a file, in the order of its lines."""
+    tree = ast.parse(source)
+    spared = {id(inner) for node in ast.walk(tree) if _spared(node) for inner in ast.walk(node)}
+    places = sum(1 for _ in ast.walk(tree))
+    nodes = list(ast.walk(tree))
+    found = []
+    for place in range(places):
+        if id(nodes[place]) not in spared:
+            for variant in range(len(list(_changes(nodes[place])))):
+                changed = copy.deepcopy(tree)
+                node = list(ast.walk(changed))[place]
+                what, change = list(_changes(node))[variant]
+                change()
+                text = ast.unparse(ast.fix_missing_locations(changed))
+                found.append(Mutant(getattr(nodes[place], "lineno", 0), what, text))
+    yield from sorted(found, key=lambda mutant: mutant.line)
+
+
+def _spared(node: ast.AST) -> bool:
+    """The sentences, imports, annotations, and what only the terminal sees."""
+    if isinstance(node, ast.Import | ast.ImportFrom | ast.Try) and any(
+        isinstance(n, ast.alias) and n.name == "InvalidSignature" for n in ast.walk(node)
+    ):
+        return True
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        names = [ast.unparse(t) for t in (node.targets if isinstance(node, ast.Assign) else [node.target])]
+        return names == ["TEXTS"]
+    return isinstance(node, ast.arg | ast.JoinedStr) or (isinstance(node, ast.keyword) and node.arg in ("help", "metavar"))
+
+
+def _changes(node: ast.AST) -> Iterator[tuple[str, object]]:
+    """(what, do it) for each way to break this node."""
+    if isinstance(node, ast.Compare):
+        for n, op in enumerate(node.ops):
+            yield f"{type(op).__name__} other", lambda n=n, op=op: node.ops.__setitem__(n, OTHER[type(op)]())
+    elif isinstance(node, ast.BoolOp | ast.BinOp | ast.AugAssign) and type(node.op) in OTHER:
+        yield f"{type(node.op).__name__} other", lambda: setattr(node, "op", OTHER[type(node.op)]())
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        yield "not dropped", lambda: setattr(node, "op", ast.UAdd()) if False else _replace(node)
+    elif isinstance(node, ast.Constant):
+        yield from _constants(node)
+    elif isinstance(node, ast.If | ast.While | ast.IfExp):
+        yield "negated", lambda: setattr(node, "test", ast.UnaryOp(ast.Not(), node.test))
+    elif isinstance(node, ast.Return) and node.value is not None:
+        yield "returns None", lambda: setattr(node, "value", ast.Constant(None))
+    body = getattr(node, "body", None)
+    for block in (body, getattr(node, "orelse", None), getattr(node, "finalbody", None)):
+        if isinstance(block, list):
+            for n, statement in enumerate(block):
+                if isinstance(statement, ast.Raise | ast.AugAssign | ast.Continue | ast.Break) or (
+                    isinstance(statement, ast.Expr) and not isinstance(statement.value, ast.Constant)
+                ):
+                    told = f"line {statement.lineno} dropped: {ast.unparse(statement)[:60]}"
+                    yield told, lambda block=block, n=n: block.__setitem__(n, ast.Pass())
+
+
+def _replace(node: ast.UnaryOp) -> None:
+    """`not x` becomes `not not x`, which is x as a truth."""
+    node.operand = ast.UnaryOp(ast.Not(), node.operand)
+
+
+def _constants(node: ast.Constant) -> Iterator[tuple[str, object]]:
+    value = node.value
+    if isinstance(value, bool):
+        yield f"{value} negated", lambda: setattr(node, "value", not value)
+    elif isinstance(value, int):
+        yield f"{value} + 1", lambda: setattr(node, "value", value + 1)
+    elif isinstance(value, str) and value and " " not in value and "\n" not in value:
+        yield f"{value!r} changed", lambda: setattr(node, "value", value + "X")
+    elif isinstance(value, bytes) and value:
+        yield f"{value!r} changed", lambda: setattr(node, "value", value + b"X")
+
+
+def killed(mutant: Mutant, folder: Path) -> bool:
+    (folder / TARGET).write_text(mutant.source, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "--noconftest", "-p", "no:cacheprovider",
+               "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(folder), TESTS]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "EXAMSITE_MUTANT": "1"}
+    try:
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=90, check=False)
+    except subprocess.TimeoutExpired:
+        return True  # it hangs: somebody notices
+    return done.returncode != 0
+
+
+def workplace(above: Path, number: int) -> Path:
+    folder = above / str(number)
+    for name in NEEDED:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).exists():
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--jobs", type=int, default=3)
+    options.add_argument("--from", dest="first", type=int, default=1)
+    options.add_argument("--to", dest="last", type=int, default=1 << 30)
+    asked = options.parse_args()
+    source = (ROOT / TARGET).read_text(encoding="utf-8")
+    all_of_them = [m for m in mutants(source) if asked.first <= m.line <= asked.last]
+    with tempfile.TemporaryDirectory(prefix="mutants-") as above, ThreadPoolExecutor(asked.jobs) as pool:
+        places: SimpleQueue[Path] = SimpleQueue()
+        for number in range(asked.jobs):
+            places.put(workplace(Path(above), number))
+        unchanged = places.get()
+        if killed(Mutant(0, "unchanged", source), unchanged):
+            print("the tests fail on the unchanged file", file=sys.stderr)
+            return 2
+        places.put(unchanged)
+
+        def judge(mutant: Mutant) -> bool:
+            place = places.get()
+            try:
+                return killed(mutant, place)
+            finally:
+                places.put(place)
+
+        dead = 0
+        for mutant, died in zip(all_of_them, pool.map(judge, all_of_them), strict=True):
+            dead += died
+            if not died:
+                print(f"survived: line {mutant.line}: {mutant.what}", flush=True)
+    percent = 100 * dead / max(1, len(all_of_them))
+    print(f"{dead} of {len(all_of_them)} killed, {percent:.1f} %; {ASKED_PERCENT} % asked")
+    return 0 if percent >= ASKED_PERCENT else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
