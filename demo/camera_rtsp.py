@@ -171,7 +171,7 @@ class Server:
 
     def __init__(self, cameras: dict[str, Camera], port: int) -> None:
         self._cameras = cameras
-        self._auths = {name: _digest(camera.config) for name, camera in cameras.items()}
+        self._auths = {name: _digest(camera.config.user, camera.config.password) for name, camera in cameras.items()}
         self._server = GstRtspServer.RTSPServer()
         self._server.set_address("127.0.0.1")
         self._server.set_service(str(port))
@@ -196,6 +196,15 @@ class Server:
         """Close what is connected. What comes while the camera is gone is closed in `_arrived`."""
         for client, context in list(camera.clients.items()):
             _close_in(context, client)
+
+    def sign_in(self, camera: Camera, user: str, password: str) -> None:
+        """From now on new clients of this camera need this name and password; who watches, watches on."""
+        self._auths[camera.config.id] = _digest(user, password)
+
+    def restart(self, camera: Camera, seconds: float) -> None:
+        """The camera is away for so long, as by `drop`."""
+        camera.gone_until_s = time.monotonic() + seconds
+        self.drop(camera)
 
     def _connected(self, _server: Any, client: Any) -> None:
         for request in ("options", "describe"):
@@ -245,10 +254,10 @@ def _close_in(context: Any, client: Any) -> None:
     source.attach(context)
 
 
-def _digest(config: CameraConfig) -> Any:
+def _digest(user: str, password: str) -> Any:
     auth = GstRtspServer.RTSPAuth()
     auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
     token = GstRtspServer.RTSPToken()
     token.set_string("media.factory.role", "viewer")
-    auth.add_digest(config.user, config.password, token)
+    auth.add_digest(user, password, token)
     return auth

@@ -21,6 +21,7 @@ however the parent dies, and whichever of its threads started us.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import signal
@@ -35,6 +36,7 @@ from demo.camera_rtsp import Camera, Server
 from demo.discovery_answer import start_discovery
 from demo.gst import GLib, Gst
 from demo.onvif_face import Face
+from demo.onvif_set_face import furnish
 
 START_TIMEOUT_S = 20.0
 
@@ -67,8 +69,7 @@ class Commands:
         camera.silent_until_s = time.monotonic() + seconds
 
     def _drop(self, camera: Camera, seconds: float) -> None:
-        camera.gone_until_s = time.monotonic() + seconds
-        self._server.drop(camera)
+        self._server.restart(camera, seconds)
 
     def _clock(self, camera: Camera, seconds: float) -> None:
         camera.clock_offset_s = seconds
@@ -128,7 +129,12 @@ def main() -> None:
     server = Server(cameras, arguments.port)
     port = server.attach()
     faces = {name: Face(camera, f"rtsp://127.0.0.1:{port}/{name}/main") for name, camera in cameras.items()}
-    for face in faces.values():
+    for name, face in faces.items():
+        furnish(
+            face,
+            on_restart=functools.partial(server.restart, cameras[name]),
+            on_password=functools.partial(server.sign_in, cameras[name]),
+        )
         face.start()
     loop = GLib.MainLoop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -59,6 +59,7 @@ class Face:
         self.endpoint = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, 'examsite:' + subject.config.serial)}"
         self.xaddrs = self.device_url  # as said in discovery
         self.pull = PullService(self)
+        self._away_s = (0.0, 0.0)  # from when until when it is switched off, monotonic
 
     def start(self) -> None:
         name = f"onvif-{self.subject.config.id}"
@@ -75,6 +76,15 @@ class Face:
     def now_s(self) -> float:
         """The camera's own clock, epoch seconds."""
         return time.time() + self.subject.clock_offset_s
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing answers: the camera was taken away, or starts again."""
+        return self.subject.gone or self._away_s[0] <= time.monotonic() < self._away_s[1]
+
+    def leave(self, seconds: float) -> None:
+        """Be away for so long, as soon as the answer being given is sent."""
+        self._away_s = (time.monotonic() + 0.1, time.monotonic() + 0.1 + seconds)
 
     def address(self) -> dict[str, str]:
         """Where to find the camera: for the line that says all cameras run."""
@@ -138,7 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         face = self.server.face
         length = int(self.headers.get("Content-Length") or 0)
-        if face.subject.gone or length > MAX_BODY_BYTES:
+        if face.gone or length > MAX_BODY_BYTES:
             self.close_connection = True
             return
         body = self.rfile.read(length)
@@ -151,7 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         face = self.server.face
-        if face.subject.gone:
+        if face.gone:
             self.close_connection = True
             return
         if not self.path.startswith("/snapshot.jpg"):

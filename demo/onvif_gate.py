@@ -27,6 +27,7 @@ class Gate:
 
     def __init__(self, user: str, password: str, now_s: Callable[[], float]) -> None:
         self.user, self.password = user, password
+        self.others: dict[str, str] = {}  # users made later, with their passwords
         self.refused = 0
         self.takes_token = True
         self.takes_digest = True
@@ -62,16 +63,19 @@ class Gate:
         if not authorization or not authorization.lower().startswith("digest "):
             return False
         said = parse_keqv_list(parse_http_list(authorization[7:]))
-        ha1 = self._hash(f"{self.user}:{REALM}:{self.password}")
+        name = said.get("username", "")
+        password = self._password_of(name)
+        ha1 = self._hash(f"{name}:{REALM}:{password}")
         ha2 = self._hash(f"{method}:{path}")
         middle = ":".join(said.get(key, "") for key in ("nonce", "nc", "cnonce", "qop"))
         fits = hmac.compare_digest(said.get("response", ""), self._hash(f"{ha1}:{middle}:{ha2}"))
-        return self._count(fits and said.get("username") == self.user and said.get("nonce") == self._nonce_for(path))
+        return self._count(fits and password is not None and said.get("nonce") == self._nonce_for(path))
 
     def _token_fits(self, token: Any) -> bool:
         name, password = token.findtext(f"{WSSE}Username"), token.findtext(f"{WSSE}Password") or ""
         nonce, created = token.findtext(f"{WSSE}Nonce") or "", token.findtext(f"{WSU}Created") or ""
-        digest = hashlib.sha1(base64.b64decode(nonce) + created.encode() + self.password.encode())  # noqa: S324
+        secret = self._password_of(name or "")
+        digest = hashlib.sha1(base64.b64decode(nonce) + created.encode() + (secret or "").encode())  # noqa: S324
         fits = hmac.compare_digest(password, base64.b64encode(digest.digest()).decode())
         try:
             created_s = calendar.timegm(time.strptime(created[:19] + created[-1:], "%Y-%m-%dT%H:%M:%SZ"))
@@ -81,7 +85,10 @@ class Gate:
         with self._lock:
             fresh = fresh and nonce not in self._seen
             self._seen.add(nonce)
-        return self._count(fits and fresh and name == self.user)
+        return self._count(fits and fresh and secret is not None)
+
+    def _password_of(self, name: str) -> str | None:
+        return self.password if name == self.user else self.others.get(name)
 
     def _count(self, fits: bool) -> bool:
         if not fits:

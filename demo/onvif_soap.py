@@ -54,3 +54,14 @@ def fault_body(fault: Fault) -> str:
         f"<s:Fault><s:Code><s:Value>{side}</s:Value><s:Subcode><s:Value>{fault.subcode}</s:Value></s:Subcode></s:Code>"
         f'<s:Reason><s:Text xml:lang="en">{fault.reason}</s:Text></s:Reason></s:Fault>'
     )
+
+
+def said(request: Any, name: str) -> str:
+    """The text of the first element of this name in a request, "" when there is none."""
+    found = next((node for node in request.iter() if node.tag.rpartition("}")[2] == name), None)
+    return "" if found is None else (found.text or "").strip()
+
+
+def told(operation: str, request: Any, inside: str = "") -> str:
+    """An answer in the namespace it was asked in, prefix r; empty it only says yes."""
+    return f'<r:{operation}Response xmlns:r="{request.tag[1:].partition("}")[0]}">{inside}</r:{operation}Response>'

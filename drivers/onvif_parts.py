@@ -217,7 +217,8 @@ def _flat_in(answer: Any, name: str) -> tuple[tuple[str, str], ...]:
 
 def _job_state(camera: Asked, token: str) -> str:
     try:
-        return text(first(camera.ask(RECORDING, "GetRecordingJobState", JobToken=token), "State"))
+        states = every(camera.ask(RECORDING, "GetRecordingJobState", JobToken=token), "State")
+        return next(filter(None, map(text, states)), "")  # an element State holds the State of the job
     except CameraError as error:
         if error.permanent:
             raise

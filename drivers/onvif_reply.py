@@ -216,7 +216,7 @@ def profiles_of(reply: Any) -> list[StreamProfile]:
                 fps=number(rate),
                 stream_uri="",
                 snapshot_uri="",
-                sound=text(first(sound, "Encoding")) or None,
+                sound=sound_name(text(first(sound, "Encoding"))) or None,
                 name=text(next((node for node in profile if local(node) == "Name"), None)),
                 gop=int(number(first(video, "GovLength"))) or _whole_number(_attribute(video, "GovLength")),
                 bit_rate_kbps=int(number(first(video, "BitrateLimit"))),
@@ -232,7 +232,14 @@ def profiles_of(reply: Any) -> list[StreamProfile]:
 def codec_name(said: str) -> str:
     """H264, H265, JPEG or MPEG4, however the camera writes it."""
     plain = said.upper().replace(".", "").replace("-", "")
+    plain = plain.rpartition("/")[2]
     return {"HEVC": "H265", "AVC": "H264", "MJPEG": "JPEG", "MPV4ES": "MPEG4"}.get(plain, plain)
+
+
+def sound_name(said: str) -> str:
+    """AAC by whichever name Media1 and Media2 have for it; others in capitals as they are said: G711, PCMU, G726."""
+    plain = said.upper().rpartition("/")[2]
+    return "AAC" if plain in ("MP4A-LATM", "MPEG4-GENERIC", "AAC-LC") else plain
 
 
 def topics_of(reply: Any) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lxml import etree
-from zeep import Client, Settings
+from zeep import Settings
 from zeep.transports import Transport
 from zeep.wsdl import Document
 from zeep.wsse.username import UsernameToken
@@ -59,23 +59,21 @@ def _kept(service: str, operation: str, arguments: str) -> tuple[str, bytes]:
 
 
 def _written(service: str, operation: str, arguments: Mapping[str, Any]) -> tuple[str, bytes]:
-    client, proxy = _binding(service)
-    action = proxy._binding.get(operation).soapaction or ""
-    envelope = client.create_message(proxy, operation, **arguments)  # type: ignore[no-untyped-call]
-    return action, etree.tostring(envelope, xml_declaration=True, encoding="UTF-8")
+    asked = _binding(service).get(operation)
+    # Not by zeep's Client: it wants a port (recording.wsdl has none), and adds headers that some cameras choke on.
+    written: bytes = etree.tostring(asked.create(**arguments).content, xml_declaration=True, encoding="UTF-8")
+    return asked.soapaction or "", written
 
 
 @functools.cache
-def _binding(namespace: str) -> tuple[Client, Any]:
+def _binding(namespace: str) -> Any:
     """A parsed WSDL is read only and costs many megabytes: one for all cameras of a process (onvif.md, decision 3)."""
     wsdl, name = WSDLS[namespace]
     folder = Path(__file__).parent if namespace == MEDIA2 else _wsdl_folder()
     settings = Settings(strict=False, xml_huge_tree=True)
     files = Transport()  # type: ignore[no-untyped-call]
     document = Document(str(folder / wsdl), files, settings=settings)  # type: ignore[arg-type]
-    client = Client(document, settings=settings)  # type: ignore[no-untyped-call]
-    # The address is ours to choose for every request; the one here is never used.
-    return client, client.create_service(f"{{{namespace}}}{name}", "http://localhost/")  # type: ignore[no-untyped-call]
+    return document.bindings[f"{{{namespace}}}{name}"]
 
 
 @functools.cache
