@@ -98,9 +98,9 @@ def sign(db: Database, config: Config, clock: Clock, why: Why) -> Checkpoint | N
 def sign_within(db: Database, config: Config, clock: Clock, why: Why) -> Checkpoint | None:
     """As `sign`, inside the caller's transaction. Raises ApplianceError when it must not be signed."""
     last, size = latest(db), merkle.size(db)
+    continues(db, last)  # also when nothing seems to be new: something could have been cut off and filled up
     if size == (last.size if last else 0):
         return None
-    continues(db, last)
     signer = identity.signer(db, config)
     root = merkle.root(db, size)
     note = notes.sign(body(signer.name, size, root), signer)

@@ -24,24 +24,36 @@ def node(left: bytes, right: bytes) -> bytes:
 
 
 def add(db: Database, seq: int, row: bytes) -> None:
-    """Take entry `seq` into the tree, inside the transaction that adds it: its leaf and every subtree it completes."""
+    """Take entry `seq` into the tree, inside the transaction that adds it: its leaf and every subtree it completes.
+
+    A tree that somebody damaged stops no entry, for alarms stand in the same transaction: what is there stays, what is
+    missing stays missing, and whoever signs or verifies finds it.
+    """
     level, index, found = 0, seq - 1, leaf(row)
     _store(db, level, index, found)
     while index % 2:
-        found = node(_stored(db, level, index - 1), found)
-        level, index = level + 1, index // 2
+        left = _known(db, level, index - 1)
+        if left is None:
+            return
+        level, index, found = level + 1, index // 2, node(left, found)
         _store(db, level, index, found)
 
 
 def _store(db: Database, level: int, index: int, found: bytes) -> None:
-    db.write("insert into journal_node (level, idx, hash) values (?, ?, ?)", (level, index, found))
+    db.write("insert into journal_node (level, idx, hash) values (?, ?, ?) on conflict do nothing",
+             (level, index, found))  # fmt: skip
+
+
+def _known(db: Database, level: int, index: int) -> bytes | None:
+    found = db.value("select hash from journal_node where level = ? and idx = ?", (level, index))
+    return None if found is None else bytes(found)
 
 
 def _stored(db: Database, level: int, index: int) -> bytes:
-    found = db.value("select hash from journal_node where level = ? and idx = ?", (level, index))
+    found = _known(db, level, index)
     if found is None:
         raise LookupError(f"the journal's tree has no node {level}/{index}")
-    return bytes(found)
+    return found
 
 
 def size(db: Database) -> int:

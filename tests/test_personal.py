@@ -1,4 +1,4 @@
-"""Personal values: only committed to in the row, read back in their places, erased by law while the proof stays whole."""
+"""Personal values: only committed to in the row, read back in their places, erased by law with the proof left whole."""
 
 from __future__ import annotations
 
