@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from appliance import arming, maintenance, shelving
 from appliance.alarm_classes import SILENT, Group, active_group
-from appliance.alarm_names import LINK_KEY, NO_LINK, panel_name, place, what
+from appliance.alarm_names import LINK_KEY, NO_LINK, RECORDING_PANEL, panel_name, place, what, zone_of
 from appliance.alarm_signs import Signs, signs
 from appliance.arming import Arming
 from appliance.clock import iso, parse
@@ -127,7 +127,7 @@ class _Desk:
 def board(db: Database, config: Config, now: datetime) -> Board:
     """Alarms by what they are, inside that unacknowledged first, newest first; and the links."""
     links = _links(db, config, now)
-    heard = frozenset(link.panel for link in links if link.state in ("heard", "passive"))
+    heard = frozenset((RECORDING_PANEL, *(link.panel for link in links if link.state in ("heard", "passive"))))
     asides, windows = shelving.current(db, config, now), maintenance.current(db, config, now)
     desk = _Desk(config, now, heard, asides, windows, signs(db, config, now))
     found = db.rows(
@@ -153,7 +153,7 @@ def _state(row: Mapping[str, Any]) -> AlarmState:
 
 def _alarm(row: Mapping[str, Any], desk: _Desk, earlier: int) -> BoardAlarm:
     config, group, of_link = desk.config, active_group(row["kind"]), row["key"] == LINK_KEY
-    zone = config.zone(row["panel"], row["number"], row["account"], row["partition"])
+    zone = zone_of(config, row["panel"], row["number"], row["account"], row["partition"])
     limits, active = config.profile.alarms, row["restored_at"] is None
     since_yesterday = iso(desk.now - timedelta(hours=limits.standing_h))
     return BoardAlarm(

@@ -1,7 +1,8 @@
 """What the classes of panel events mean to people: which stands first, which latches, which asks for a word.
 
 Classes come from the drivers (docs/panels.md lists them); the groups, their order and their marks are those of the
-alarm board: fire, attention, panic, intrusion, tamper, no link, fault, then what is switched off or in test.
+alarm board: fire, attention, panic, intrusion, recording interrupted, tamper, no link, fault, then what is switched off
+or in test.
 """
 
 from __future__ import annotations
@@ -32,20 +33,22 @@ FIRE = Group("fire", 0, N_("Fire"), latched=True, needs_comment=True)
 ATTENTION = Group("attention", 1, N_("Attention"))
 PANIC = Group("panic", 2, N_("Panic"), latched=True, needs_comment=True, again=True)
 INTRUSION = Group("intrusion", 3, N_("Intrusion"))
-TAMPER = Group("tamper", 4, N_("Tamper"))
-NO_LINK = Group("nolink", 5, N_("No link"))
-FAULT = Group("fault", 6, N_("Fault"))
-DISABLED = Group("disabled", 7, N_("Disabled"))
-TEST = Group("test", 8, N_("Test"))
-INFORMATION = Group("info", 9, N_("Information"))
+RECORDING = Group("recording", 4, N_("Recording interrupted"), again=True)
+TAMPER = Group("tamper", 5, N_("Tamper"))
+NO_LINK = Group("nolink", 6, N_("No link"))
+FAULT = Group("fault", 7, N_("Fault"))
+DISABLED = Group("disabled", 8, N_("Disabled"))
+TEST = Group("test", 9, N_("Test"))
+INFORMATION = Group("info", 10, N_("Information"))
 
-GROUPS = (FIRE, ATTENTION, PANIC, INTRUSION, TAMPER, NO_LINK, FAULT, DISABLED, TEST, INFORMATION)
+GROUPS = (FIRE, ATTENTION, PANIC, INTRUSION, RECORDING, TAMPER, NO_LINK, FAULT, DISABLED, TEST, INFORMATION)
 
 _BY_KIND = {
     "fire.alarm": FIRE, "extinguishing": FIRE,
     "fire.prealarm": ATTENTION, "fire.supervisory": ATTENTION, "gas.alarm": ATTENTION,
     "panic": PANIC, "panic.silent": PANIC, "duress": PANIC, "medical": PANIC,
     "intrusion.alarm": INTRUSION,
+    "recording.gap": RECORDING,
     "tamper": TAMPER,
     "comm.loss": NO_LINK,
     "fault": FAULT, "mains.loss": FAULT, "battery.low": FAULT, "flood.alarm": FAULT, "tech.alarm": FAULT,

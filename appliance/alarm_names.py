@@ -8,6 +8,7 @@ from appliance.model import N_, Message, message
 from appliance.profile import Words
 from appliance.store import Database
 
+RECORDING_PANEL = ".recording"  # who speaks of rooms that are not recorded; no panel's id can begin so
 LINK_KEY = "link"  # the key of a panel's own "no link" alarm, which no zone can have
 NO_LINK = N_("No link to the panel")
 
@@ -30,8 +31,20 @@ def place(zone: Zone | None, number: str | None, partition: str | None, user: st
     return message(N_("the whole panel"))
 
 
+def zone_of(
+    config: Config, panel: str, number: str | None, account: str | None, partition: str | None
+) -> Zone | None:
+    """What the site calls a zone; a room is a zone of what speaks of recordings."""
+    if panel == RECORDING_PANEL:
+        rooms = (room for room in config.rooms if room.code == number)
+        return next((Zone(panel=panel, number=room.code, name=room.name, room=room.code) for room in rooms), None)
+    return config.zone(panel, number, account, partition)
+
+
 def panel_name(config: Config, panel: str) -> Message:
     """The site's name of a panel; a panel that is no longer configured keeps its id."""
+    if panel == RECORDING_PANEL:
+        return message(N_("Recording"))
     for known in config.panels:
         if known.id == panel:
             return named(known.name)
@@ -56,6 +69,6 @@ def said_of(db: Database, config: Config, alarm_id: int) -> tuple[Message, Messa
         return Message(""), Message(""), None
     if row["key"] == LINK_KEY:
         return what(NO_LINK), panel_name(config, row["panel"]), None
-    zone = config.zone(row["panel"], row["zone"], row["account"], row["partition"])
+    zone = zone_of(config, row["panel"], row["zone"], row["account"], row["partition"])
     where = place(zone, row["zone"], row["partition"], row["user"])
     return what(row["text"] or ""), where, zone.room if zone else None

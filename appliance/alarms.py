@@ -16,7 +16,7 @@ from typing import Any
 from appliance import arming, exams, journal, maintenance, shelving, store
 from appliance.alarm_board import Board, BoardAlarm, BoardLink, board
 from appliance.alarm_classes import FAULT, INTRUSION, NO_LINK, active_group
-from appliance.alarm_names import LINK_KEY, key_of, panel_name, place, said_of, what
+from appliance.alarm_names import LINK_KEY, RECORDING_PANEL, key_of, panel_name, place, said_of, what, zone_of
 from appliance.clock import Clock, iso, parse
 from appliance.config import Config, Zone
 from appliance.model import N_, Actor, ApplianceError, Person, Personal, message
@@ -67,6 +67,11 @@ class _Said:
             "zone": place(self.zone, e.zone, e.partition, e.user).as_json(), "number": e.zone,
             "partition": e.partition, "user": e.user, "account": e.account, **({"test": True} if self.test else {}),
         }  # fmt: skip
+
+    @property
+    def service(self) -> Actor:
+        """Who heard it: the watch of the lines, or the keeper, who looks whether every room is recorded."""
+        return Actor.service("keeper") if self.panel == RECORDING_PANEL else WATCH
 
     @property
     def room(self) -> str | None:
@@ -161,7 +166,7 @@ def _record_one(
          event.code, event.text, dates.panel_time(event, clock.now()), event.raw.hex(),
          json.dumps(flags)),
     )  # fmt: skip
-    zone = config.zone(panel, event.zone, event.account, event.partition)
+    zone = zone_of(config, panel, event.zone, event.account, event.partition)
     said = _Said(panel, event, int(cursor.lastrowid or 0), _key(event, event.kind), zone, exam, test)
     if "events-lost" in event.flags:
         return _lost(db, config, said, clock)
@@ -270,7 +275,7 @@ def _raise(db: Database, said: _Said, clock: Clock) -> Recorded:
             db.write("update alarm set count = count + 1, event = ? where id = ?", (said.row, standing["id"]))
             return Recorded(said.row, alarm=int(standing["id"]))
         db.write("update alarm set restored_at = ? where id = ?", (at, standing["id"]))  # a new call for help follows
-    entry = journal.append(db, clock, "alarm.tested" if said.test else "alarm.raised", WATCH, exam=said.exam,
+    entry = journal.append(db, clock, "alarm.tested" if said.test else "alarm.raised", said.service, exam=said.exam,
                            room=said.room, **said.facts)  # fmt: skip
     cursor = db.write(
         "insert into alarm (panel, key, kind, zone, raised_at, event, entry, test) values (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -286,7 +291,7 @@ def _restore(db: Database, said: _Said, clock: Clock) -> Recorded:
     ended = exact or ends
     _end(db, said, clock, ended)
     _save_zone(db, said, clock, active=False)
-    entry = journal.append(db, clock, "alarm.restored", WATCH, exam=said.exam, room=said.room,
+    entry = journal.append(db, clock, "alarm.restored", said.service, exam=said.exam, room=said.room,
                            refs=[a["entry"] for a in ended if a["entry"]], **said.facts)  # fmt: skip
     return Recorded(said.row, alarm=int(ended[0]["id"]) if ended else None, entry=entry)
 

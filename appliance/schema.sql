@@ -211,6 +211,20 @@ create table gap (
   primary key (exam, camera, starts_at)
 ) strict;
 
+-- gap_alarms.py: what was said of a room that is not recorded, so that it is said once
+create table gap_alarm (
+  id         integer primary key,
+  exam       text not null,
+  room       text not null,
+  starts_at  text not null check (starts_at like '%Z'),
+  ends_at    text check (ends_at like '%Z'),                 -- null while it goes on
+  alarmed_at text not null check (alarmed_at like '%Z'),
+  critical_at text check (critical_at like '%Z'),
+  restored_at text check (restored_at like '%Z'),
+  unique (exam, room, starts_at)
+) strict;
+create index gap_alarm_open on gap_alarm (exam) where restored_at is null;
+
 -- checks/results.py
 create table check_run (
   id          integer primary key,

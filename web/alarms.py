@@ -23,6 +23,7 @@ DRAWINGS = {
     "attention": "flame",
     "panic": "hand",
     "intrusion": "siren",
+    "recording": "video-off",
     "tamper": "lock-open",
     "nolink": "unplug",
     "fault": "triangle-alert",
@@ -34,6 +35,7 @@ DRAWINGS = {
 # Group -> rhythm: those of the Bolid S2000M, which guards here already know. What is disabled or in test makes none.
 RHYTHMS = {
     "fire": "fire", "panic": "intrusion", "intrusion": "intrusion", "attention": "attention", "tamper": "fault",
+    "recording": "attention",
     "nolink": "fault", "fault": "fault",
 }  # fmt: skip
 
@@ -133,7 +135,7 @@ def strip() -> Strip:
         )
         if worst.state == "cleared":
             return Strip("standing", DRAWINGS[worst.group.name], told, links)
-        urgent = told if worst.group.name in ("fire", "panic", "intrusion", "nolink") else ""
+        urgent = told if worst.group.name in ("fire", "panic", "intrusion", "recording", "nolink") else ""
         return Strip(worst.group.name, DRAWINGS[worst.group.name], told, links, urgent)
     if found.alarms:
         standing = words.plural(
