@@ -21,7 +21,7 @@ from appliance.profile import Action
 from appliance.store import Database
 
 __all__ = ["Act", "Answer", "Signer", "act", "acts", "begin", "confirm", "correct", "decline", "differences", "end",
-           "may_answer", "open_acts", "rebuild", "state", "unconfirmed", "waits_for"]  # fmt: skip
+           "may_answer", "mend", "open_acts", "rebuild", "state", "unconfirmed", "waits_for"]  # fmt: skip
 
 LONGEST_WORDS = 500
 
@@ -114,6 +114,16 @@ def waits_for(db: Database, config: Config, who: Person) -> list[Act]:
     if not may_answer(config, who):
         return []
     return [one for one in unconfirmed(db) if who.login not in _hands(one)]
+
+
+def mend(db: Database, clock: Clock) -> int:
+    """Make the table anew where it says something else than a sound journal, and enter that; returns how many acts."""
+    wrong = differences(db)
+    if wrong:
+        with store.transaction(db):
+            rebuild(db)
+            journal.append(db, clock, "acts.rebuilt", Actor.service("init"), acts=len(wrong), refs=wrong[:100])
+    return len(wrong)
 
 
 def _answered(

@@ -8,7 +8,7 @@ from typing import Any
 
 import rfc8785
 
-from appliance import archive, exams, journal, journal_check, store
+from appliance import access, archive, exams, journal, journal_check, store
 from appliance.config import Config
 from appliance.model import N_, Message, message
 from appliance.packages import CannotCheck, Fault, Report
@@ -27,6 +27,9 @@ def journal_chain(db: Database, given: Sequence[str] = ()) -> Report:
     found = journal_check.check(db, given)  # also when the file is damaged: the chain may still name the row
     complaint = complaint or found.damaged
     faults = [_fault(each) for each in found.faults]
+    if not faults and complaint is None:  # a journal that does not hold says nothing of its table
+        text = N_("The table of actions differs from the journal: entry {entry}. examsite init makes it anew.")
+        faults += [Fault(f"entry {seq}", message(text, entry=str(seq))) for seq in access.differences(db)[:10]]
     if complaint is not None:
         text = N_("The database is damaged: {cause}. Leave the box on and call the administrator.")
         faults.append(Fault("database", message(text, cause=complaint)))

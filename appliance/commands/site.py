@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
+from appliance import access, config_changes, identity, journal, store
 from appliance import config as configuration
-from appliance import config_changes, identity, journal, store
 from appliance.clock import Clock, SystemClock
 from appliance.commands.common import config_option, json_option, out, words
 from appliance.config import Config, ConfigError
@@ -39,6 +39,8 @@ def initialise(config: Config) -> Message | None:
     verdict = journal.verify(journal.stored_rows(db))
     if not verdict.ok:
         _note_once(db, clock, "journal.broken", entry=verdict.bad_seq)
+    else:
+        access.mend(db, clock)
     _note_once(db, clock, "config.loaded", sha256=hashlib.sha256(config.source.read_bytes()).hexdigest())
     config_changes.note(db, config, clock)
     db.close()
