@@ -63,7 +63,7 @@ def test_a_list_does_not_move_under_a_finger(served: Served, enter: Enter) -> No
 def test_the_head_reviews_a_door_entry(served: Served, enter: Enter) -> None:
     page = enter(Role.HEAD)
     expect(page).to_have_url(f"{served.address}/journal/waiting")
-    page.get_by_role("link", name="Rack door opened").first.click()
+    page.get_by_role("link", name="Rack door was open").first.click()
     page.fill("#word", "Saw the recording, agreed")
     page.get_by_role("button", name="Accept the explanation").click()
     expect(page.get_by_role("status").filter(has_text="Recorded, no.")).to_be_visible()
