@@ -141,9 +141,9 @@ def _tree_fault(db: Database, last: Checkpoint | None, covered: int) -> Message 
     try:
         if last is not None and merkle.root(db, last.size) != last.root:
             return message(N_("entries before it were changed"))
-        for row in db.rows("select seq, row from journal where seq > ? order by seq", (covered,)):
-            if merkle.leaf_of(db, row["seq"]) != merkle.leaf(row["row"].encode()):
-                return message(N_("entry {seq} was changed after it was written"), seq=row["seq"])
+        for seq, row, leaf in merkle.since(db, covered):
+            if leaf != merkle.leaf(row):
+                return message(N_("entry {seq} was changed after it was written"), seq=seq)
     except LookupError as hole:
         return message(N_("the tree has a hole: {cause}"), cause=str(hole))
     return None
