@@ -62,6 +62,11 @@ def size(db: Database) -> int:
     return 0 if found is None else int(found) + 1
 
 
+def leaf_of(db: Database, seq: int) -> bytes:
+    """The leaf hash of one entry, as the tree keeps it."""
+    return _stored(db, 0, seq - 1)
+
+
 def since(db: Database, seq: int) -> list[tuple[int, bytes, bytes | None]]:
     """(seq, row, leaf as the tree keeps it) of the entries after `seq`."""
     found = db.rows("select j.seq, j.row, n.hash from journal j left join journal_node n on n.level = 0"

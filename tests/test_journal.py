@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,10 +56,34 @@ def test_an_entry_reads_back_as_it_was_written(db: Database, clock: FakeClock) -
     assert entry.row.encode() == rfc8785.dumps(json.loads(entry.row))
 
 
+def test_a_row_is_exactly_what_its_format_says(db: Database, clock: FakeClock) -> None:
+    with store.transaction(db):
+        journal.append(db, clock, "door.opened", Actor.person(TECHNICIAN), exam="math", room="0001", camera="cam-1",
+                       refs=[], waits="explanation")  # fmt: skip
+    row = json.loads(journal.get(db, 1).row)
+    box = row.pop("box")
+    assert re.fullmatch("[0-9a-f]{16}", box)
+    actor = row.pop("actor")
+    assert {key: actor[key] for key in ("kind", "role")} == {"kind": "person", "role": "technician"}
+    assert [set(actor[key]) for key in ("id", "name")] == [{"commit"}, {"commit"}]
+    assert row == {
+        "v": 2, "seq": 1, "prev": "0" * 64, "epoch": 1, "at": "2026-11-22T02:50:00.000000Z", "tz": "+00:00",
+        "clock": {"state": "unknown", "offset_ms": None, "age_s": None}, "boot": "fake-boot",
+        "mono_us": 1_000_000_000, "kind": "door.opened", "exam": "math", "room": "0001", "camera": "cam-1", "refs": [],
+        "data": {"waits": "explanation"},
+    }  # fmt: skip
+
+
 def test_nothing_can_be_edited_deleted_replaced_or_slipped_in(db: Database, clock: FakeClock) -> None:
-    fill(db, clock)
+    rows = fill(db, clock)
     row = "'" + "0" * 64 + "', '{}'"
-    for attack in ("update journal set row = '{}' where seq = 3", "delete from journal where seq = 8",
+    doubled = rows[-1][2].replace("'", "''")
+    next_one = doubled.replace('"seq":8', '"seq":9')
+    for attack in (f"insert into journal (seq, hash, row) values (9, '{rows[-1][1]}', '{doubled}')",
+                   f"insert into journal (seq, hash, row) values (9, '{rows[-1][1]}', '{next_one}')",
+                   f"insert into journal (seq, hash, row) values (9, {row})",
+                   f"replace into journal (seq, hash, row) values (8, '{rows[-1][1]}', '{doubled}')",
+                   "update journal set row = '{}' where seq = 3", "delete from journal where seq = 8",
                    f"insert or replace into journal (seq, hash, row) values (3, {row})",
                    f"insert into journal (seq, hash, row) values (99, {row})"):  # fmt: skip
         with pytest.raises(sqlite3.IntegrityError):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance import journal, store
+from appliance import journal, merkle, store
 from appliance.clock import SystemClock
 from appliance.model import Actor, ApplianceError
 
@@ -40,8 +40,18 @@ def test_five_processes_append_at_once_and_none_is_lost(path: Path) -> None:
     for worker in workers:
         worker.join()
         assert worker.exitcode == 0
-    verdict = journal.verify(journal.stored_rows(store.open(path)))
+    db = store.open(path)
+    verdict = journal.verify(journal.stored_rows(db))
     assert (verdict.ok, verdict.entries) == (True, 300)
+    leaves = [merkle.leaf(row.encode()) for _, _, row in journal.stored_rows(db)]
+    assert merkle.root(db, 300) == merkle.range_hash(lambda level, at: full(leaves, level, at), 0, 300)
+
+
+def full(leaves: list[bytes], level: int, at: int) -> bytes:
+    """A full subtree over the rows as they are, not as the stored tree has them."""
+    if level == 0:
+        return leaves[at]
+    return merkle.node(full(leaves, level - 1, 2 * at), full(leaves, level - 1, 2 * at + 1))
 
 
 def test_a_failed_transaction_keeps_nothing(path: Path) -> None:
