@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 2.0
 AGAIN_AFTER_S = 30.0  # after a fault of ours, or a full disk
 SETTLE_S = 60.0  # after boot: what has not shown itself yet is not called gone
+FLAP_COUNT, FLAP_WITHIN_S, STEADY_S = 5, 600.0, 60.0  # more losses than this: only its state is entered, once steady
 UNNUMBERED = -1  # a device of the boot before: being found again under a new number is no news
 
 # What a device can do, the most telling first.
@@ -137,31 +138,53 @@ def _look_network(db: Database, clock: Clock, now: Mapping[str, NetPort]) -> Non
     last = known(db, "network")
     before: dict[str, dict[str, Any]] = {} if last is None else last.value
     same_boot = last is not None and last.boot == clock.boot()
-    seen: dict[str, dict[str, Any]] = {name: {"address": port.address, "carrier": port.carrier, "downs": port.downs}
-                                       for name, port in now.items()}  # fmt: skip
-    lost, back = [], []
-    for name, old in before.items():
-        new = seen.setdefault(name, {**old, "carrier": False})  # the adapter itself is gone
-        if old["carrier"] and not new["carrier"] and clock.mono_s() < SETTLE_S:
-            seen[name] = {**new, "carrier": True}  # give it time to come up
-        elif old["carrier"] and (not new["carrier"] or (same_boot and new["downs"] > old["downs"])):
-            lost.append(name)
-        if not old["carrier"] and not new["carrier"]:
-            seen[name] = {**new, **{key: old[key] for key in ("lost_at", "entry") if key in old}}
-        elif new["carrier"] and (not old["carrier"] or name in lost):
-            back.append(name)
+    seen: dict[str, dict[str, Any]] = {}
+    news: list[tuple[str, str]] = []
+    for name in sorted({*before, *now}):
+        seen[name], kinds = _cable(before.get(name), now.get(name), clock.mono_s(), same_boot=same_boot)
+        news += [(name, kind) for kind in kinds]
     if seen == before and same_boot:
         return
     with store.transaction(db):
-        for name in lost:
-            entry = _enter(db, clock, "network.lost", port=name, address=seen[name]["address"])
-            seen[name] |= {"lost_at": iso(clock.now()), "entry": entry}
-        for name in back:
-            held = {**before[name], **seen[name]}
-            _enter(db, clock, "network.back", refs=_refs(held), port=name, address=seen[name]["address"],
-                   lost_ms=_since_ms(clock, held.get("lost_at")))  # fmt: skip
-            seen[name] = {key: seen[name][key] for key in ("address", "carrier", "downs")}
+        for name, kind in news:
+            port = seen[name]
+            about: dict[str, Any] = {"port": name, "address": port["address"], "times": max(1, before[name]["unsaid"])}
+            if kind == "network.lost":
+                port |= {"lost_at": iso(clock.now()), "entry": _enter(db, clock, kind, **about)}
+            else:
+                _enter(db, clock, kind, refs=_refs(port), **about, lost_ms=_since_ms(clock, port["lost_at"]))
+                port |= {"lost_at": None, "entry": None}
         remember(db, clock, "network", seen)
+
+
+def _cable(
+    old: dict[str, Any] | None, now: NetPort | None, mono_s: float, *, same_boot: bool
+) -> tuple[dict[str, Any], list[str]]:
+    """One socket's new state, and the entries it makes. A socket seen for the first time makes none.
+
+    A cable that is lost again and again is not entered each time: when it has been steady for a while, its state is,
+    with how often it was lost meanwhile.
+    """
+    carrier = now is not None and now.carrier
+    if old is None:
+        assert now is not None  # noqa: S101 - it is in one of the two
+        start: dict[str, Any] = {"lost_at": None, "entry": None, "losses_s": [], "unsaid": 0, "changed_s": 0.0}
+        return {"address": now.address, "carrier": carrier, "downs": now.downs, **start}, []
+    if old["carrier"] and not carrier and mono_s < SETTLE_S:
+        carrier = True  # give it time to come up
+    downs = now.downs if now is not None else old["downs"]
+    fell = old["carrier"] and (not carrier or (same_boot and downs > old["downs"]))
+    rose = carrier and (not old["carrier"] or fell)
+    state = {**old, "address": now.address if now else old["address"], "carrier": carrier, "downs": downs}
+    if fell or rose or not same_boot:
+        recent = [at_s for at_s in old["losses_s"] if same_boot and mono_s - at_s < FLAP_WITHIN_S]
+        state |= {"changed_s": mono_s, "losses_s": [*recent, mono_s] if fell else recent}
+    if old["unsaid"] or len(state["losses_s"]) > FLAP_COUNT:
+        state["unsaid"] = old["unsaid"] + int(fell)
+        if fell or rose or mono_s - state["changed_s"] < STEADY_S:
+            return state, []
+        return {**state, "unsaid": 0, "losses_s": []}, ["network.back" if carrier else "network.lost"]
+    return state, ["network.lost"] * fell + ["network.back"] * rose
 
 
 def _refs(held: Mapping[str, Any]) -> tuple[int, ...]:
@@ -249,7 +272,9 @@ def camera_event(
         return enter_camera(db, config, clock, camera, kind, **data)
 
 
-def enter_camera(db: Database, config: Config, clock: Clock, camera: str, kind: str, **data: Any) -> int:
+def enter_camera(
+    db: Database, config: Config, clock: Clock, camera: str, kind: str, *, refs: Iterable[int] = (), **data: Any
+) -> int:
     """An entry about a camera, in its room, inside the caller's transaction."""
     room = next((one.room for one in config.cameras if one.id == camera), None)
-    return journal.append(db, clock, kind, Actor.service("keeper"), room=room, camera=camera, **data)
+    return journal.append(db, clock, kind, Actor.service("keeper"), room=room, camera=camera, refs=refs, **data)

@@ -31,6 +31,9 @@ TIMEOUT_S = 6.0
 NICENESS = 15
 CLEAR_MIN = 5.0  # recording that begins or ends within this is left in peace
 SETTLED_S = 10.0  # a camera that has just come back is busy with its stream
+# What is told of a camera, or by it; every other `camera.*` is something we did at it.
+TOLD = ("camera.silent", "camera.returned", "camera.refused", "camera.deaf", "camera.heard", "camera.settled",
+        *box_events.CAMERA_KINDS)  # fmt: skip
 
 Ask = Callable[[Camera, str], WholeCamera]
 
@@ -132,7 +135,7 @@ def note(
     `ours`: beginnings of key paths that we have just set ourselves ("users.", "encoder.main."), which are no change
     from elsewhere. Whoever sets something looks once before and once after. Opens its own transaction.
     """
-    now = reading(whole)
+    now: dict[str, Any] = reading(whole)
     subject, entries = f"camera/{camera}", []
     with store.transaction(db):
         last = box_events.known(db, subject)
@@ -144,15 +147,26 @@ def note(
             if swapped is not None:
                 entries.append(box_events.enter_camera(db, config, clock, camera, "camera.replaced", **swapped))
             elif found:
-                told = differences.told(found)
-                entries.append(box_events.enter_camera(db, config, clock, camera, "camera.changed", **told))
-        if last is None or last.value != now:
-            box_events.remember(db, clock, subject, now)
+                acts = _own_acts(db, camera, int(last.value["seen_to"]))
+                kind, told = "camera.settled" if acts else "camera.changed", differences.told(found)
+                entries.append(box_events.enter_camera(db, config, clock, camera, kind, refs=acts, **told))
+        box_events.remember(db, clock, subject, {**now, "seen_to": journal.head(db)[0]})
     return entries
 
 
+def _own_acts(db: Database, camera: str, seen_to: int) -> list[int]:
+    """Entries since the last look that say we did something at this camera: they tell what was set, and by whose word.
+
+    What differs then is entered beside them and not called somebody else's.
+    """
+    found = db.rows("select seq, kind from journal where seq > ? and kind >= 'camera.' and kind < 'camera/'"
+                    " and json_extract(row, '$.camera') = ? order by seq", (seen_to, camera))  # fmt: skip
+    return [int(row["seq"]) for row in found if row["kind"] not in TOLD]
+
+
 def _flat(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"{section}.{key}": one for section, found in value.items() for key, one in found.items()}
+    sections = {section: found for section, found in value.items() if section != "seen_to"}
+    return {f"{section}.{key}": one for section, found in sections.items() for key, one in found.items()}
 
 
 def reading(whole: WholeCamera) -> dict[str, dict[str, Any]]:

@@ -155,6 +155,18 @@ def test_a_cable_that_was_out_between_two_looks_is_told_all_the_same(box: Box) -
     assert box.look() == ["Network cable out: eth0", "Network cable in again: eth0, after 0 s"]
 
 
+def test_a_cable_with_a_loose_contact_does_not_fill_the_journal_and_its_end_is_told(box: Box) -> None:
+    for n in range(1, 40):
+        box.tree.cable("eth0", n % 2 == 0, n)
+        box.look()
+    assert box.kinds().count("network.lost") == 5
+    said = [box.look() for _ in range(33)]
+    assert [one for one in said if one] == [["Network cable out: eth0"]]
+    assert journal.entries(box.db)[-1].data["times"] == 15
+    box.tree.cable("eth0", True, 40)
+    assert len(box.look()) == 1
+
+
 def test_only_sockets_for_cables_are_watched(box: Box) -> None:
     assert set(host_parts.network(box.tree.root)) == {"eth0"}
     assert host_parts.network(box.tree.root / "nothing") == {}
@@ -396,6 +408,17 @@ def test_what_we_set_ourselves_is_not_from_elsewhere(box: Box) -> None:
         "The camera's settings were changed from elsewhere (1): time.zone: UTC-5 → MSK-3"
     ]
     assert told(box, whole(fps=12, zone="MSK-3")) == []
+
+
+def test_what_differs_after_an_act_of_ours_is_told_beside_it(box: Box) -> None:
+    told(box, whole())
+    with store.transaction(box.db):
+        act = journal.append(box.db, box.clock, "camera.set", Actor.service("keeper"), camera="hq", what="frame rate")
+    (said,) = told(box, whole(fps=12))
+    assert said == "The camera's settings since we set it (1): encoder.main.fps: 25 → 12"
+    assert journal.entries(box.db)[-1].refs == (act,)
+    (said,) = told(box, whole(fps=5))
+    assert said.startswith("The camera's settings were changed from elsewhere (1)")
 
 
 def test_what_a_camera_fails_to_say_once_is_no_change(box: Box) -> None:

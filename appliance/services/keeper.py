@@ -117,9 +117,19 @@ class Keeper:
             self.beat()
         self._checks()
         self._seals()
-        matching.tend(self.db, self.config, self.clock)
+        self._match()
         self.alive.tick(self.db, self.clock)
         self.sign()
+
+    def _match(self) -> None:
+        """Judge what the box saw. The checks and the seal must not wait for an entry that cannot be judged."""
+        if not self._may_try("matching"):
+            return
+        try:
+            matching.tend(self.db, self.config, self.clock)
+        except Exception:  # the loop's one place to decide: it is said, and tried again
+            log.exception("events and announced actions could not be compared and will be again")
+            self.not_before["matching"] = self.clock.mono_s() + AGAIN_AFTER_S
 
     def sign(self, *, start: bool = False) -> None:
         """Sign the journal when that is due. What is refused is in the journal and fails the checks."""
