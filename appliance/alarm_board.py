@@ -14,11 +14,20 @@ from typing import Any, Literal
 
 from appliance import arming, maintenance, shelving
 from appliance.alarm_classes import SILENT, Group, active_group
-from appliance.alarm_names import LINK_KEY, NO_LINK, RECORDING_PANEL, panel_name, place, what, zone_of
+from appliance.alarm_names import (
+    LINK_KEY,
+    RECORDING_PANEL,
+    counted_on,
+    no_link,
+    panel_name,
+    place,
+    what,
+    zone_of,
+)
 from appliance.alarm_signs import Signs, signs
 from appliance.arming import Arming
 from appliance.clock import iso, parse
-from appliance.config import Config
+from appliance.config import CAMERA, Config
 from appliance.maintenance import Window
 from appliance.model import Message
 from appliance.shelving import Aside
@@ -85,6 +94,7 @@ class Board:
     windows: tuple[Window, ...] = ()  # what is under test
     arming: tuple[Arming, ...] = ()
     signs: Signs = field(default_factory=Signs)
+    deaf_cameras: tuple[BoardLink, ...] = ()  # nothing hangs at them, and their events do not come
 
     @property
     def unacknowledged(self) -> int:
@@ -127,7 +137,11 @@ class _Desk:
 def board(db: Database, config: Config, now: datetime) -> Board:
     """Alarms by what they are, inside that unacknowledged first, newest first; and the links."""
     links = _links(db, config, now)
-    heard = frozenset((RECORDING_PANEL, *(link.panel for link in links if link.state in ("heard", "passive"))))
+    cameras = _camera_links(db, config, now)
+    links = (*links, *(link for link in cameras if counted_on(config, link.panel)))
+    spoken = (link.panel for link in (*links, *cameras) if link.state in ("heard", "passive"))
+    heard = frozenset((RECORDING_PANEL, *spoken))
+    deaf = tuple(link for link in cameras if link.state in ("silent", "unplugged") and link not in links)
     asides, windows = shelving.current(db, config, now), maintenance.current(db, config, now)
     desk = _Desk(config, now, heard, asides, windows, signs(db, config, now))
     found = db.rows(
@@ -142,7 +156,7 @@ def board(db: Database, config: Config, now: datetime) -> Board:
               if newest[row["panel"], row["key"]] == row["id"]]  # fmt: skip
     calling = sorted((a for a in alarms if a.aside is None), key=lambda a: (a.group.rank, a.state == "acknowledged"))
     return Board(tuple(calling), links, tuple(a for a in alarms if a.aside), tuple(asides.values()), windows,
-                 arming.axis(db, config), desk.signs)  # fmt: skip
+                 arming.axis(db, config), desk.signs, deaf)  # fmt: skip
 
 
 def _state(row: Mapping[str, Any]) -> AlarmState:
@@ -158,7 +172,7 @@ def _alarm(row: Mapping[str, Any], desk: _Desk, earlier: int) -> BoardAlarm:
     since_yesterday = iso(desk.now - timedelta(hours=limits.standing_h))
     return BoardAlarm(
         id=row["id"], version=row["version"], group=group, kind=row["kind"],
-        what=what(NO_LINK if of_link else row["text"] or ""),
+        what=what(no_link(row["panel"]) if of_link else row["text"] or ""),
         place=panel_name(config, row["panel"]) if of_link else
         place(zone, row["number"], row["partition"], row["user"]),
         room=zone.room if zone else None, panel=row["panel"], state=_state(row), raised_at=row["raised_at"],
@@ -176,6 +190,13 @@ def _alarm(row: Mapping[str, Any], desk: _Desk, earlier: int) -> BoardAlarm:
 def _links(db: Database, config: Config, now: datetime) -> tuple[BoardLink, ...]:
     rows = {row["panel"]: row for row in db.rows("select * from panel_link")}
     return tuple(_link(config, panel.id, rows.get(panel.id), now) for panel in config.panels)
+
+
+def _camera_links(db: Database, config: Config, now: datetime) -> tuple[BoardLink, ...]:
+    """Every camera that was ever listened to, and every one that is counted on."""
+    rows = {row["panel"]: row for row in db.rows("select * from panel_link where panel like ?", (f"{CAMERA}%",))}
+    names = (CAMERA + camera.id for camera in config.cameras)
+    return tuple(_link(config, name, rows.get(name), now) for name in names if name in rows or counted_on(config, name))
 
 
 def _link(config: Config, panel: str, row: dict[str, Any] | None, now: datetime) -> BoardLink:

@@ -59,6 +59,7 @@ _BY_KIND = {
 
 LISTED = frozenset(_BY_KIND)
 SILENT = frozenset({"panic.silent", "duress"})
+ONVIF = "onvif/"  # how the codes of what cameras tell begin: a dark picture's end is no end of a covered one
 
 
 def group_of(kind: str) -> Group:
@@ -73,5 +74,6 @@ def active_group(kind: str) -> Group:
 
 
 def family(kind: str, code: str) -> str:
-    """What pairs an alarm with its end. Faults of one point are told apart by the protocol's own code."""
-    return f"{kind}:{code}" if group_of(kind) in (FAULT, DISABLED, TEST) and code else kind
+    """What pairs an alarm with its end. Faults of one point, and all a camera tells, are told apart by the code."""
+    apart = group_of(kind) in (FAULT, DISABLED, TEST) or code.startswith(ONVIF)
+    return f"{kind}:{code}" if apart and code else kind

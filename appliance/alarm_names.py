@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appliance.alarm_classes import family
-from appliance.config import Config, Zone
+from appliance.config import CAMERA, Config, Zone
 from appliance.model import N_, Message, message
 from appliance.profile import Words
 from appliance.store import Database
@@ -11,6 +11,7 @@ from appliance.store import Database
 RECORDING_PANEL = ".recording"  # who speaks of rooms that are not recorded; no panel's id can begin so
 LINK_KEY = "link"  # the key of a panel's own "no link" alarm, which no zone can have
 NO_LINK = N_("No link to the panel")
+NO_EVENTS = N_("No events from the camera")
 
 
 def what(text: str) -> Message:
@@ -48,7 +49,20 @@ def panel_name(config: Config, panel: str) -> Message:
     for known in config.panels:
         if known.id == panel:
             return named(known.name)
+    for camera in config.cameras:
+        if CAMERA + camera.id == panel:
+            return named(camera.name)
     return message("{name}", name=panel)
+
+
+def no_link(panel: str) -> str:
+    """What it is called when a panel or a camera is not heard."""
+    return NO_EVENTS if panel.startswith(CAMERA) else NO_LINK
+
+
+def counted_on(config: Config, panel: str) -> bool:
+    """Whether something hangs at this camera, such as a rack's contact: then its silence is an alarm like a panel's."""
+    return panel.startswith(CAMERA) and any(zone.panel == panel for zone in config.zones)
 
 
 def named(name: Words) -> Message:
@@ -68,7 +82,7 @@ def said_of(db: Database, config: Config, alarm_id: int) -> tuple[Message, Messa
     if row is None:
         return Message(""), Message(""), None
     if row["key"] == LINK_KEY:
-        return what(NO_LINK), panel_name(config, row["panel"]), None
+        return what(no_link(row["panel"])), panel_name(config, row["panel"]), None
     zone = zone_of(config, row["panel"], row["zone"], row["account"], row["partition"])
     where = place(zone, row["zone"], row["partition"], row["user"])
     return what(row["text"] or ""), where, zone.room if zone else None

@@ -5,6 +5,7 @@ Passwords are not in here: a camera names the file that holds its own, and only 
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from appliance.model import N_, ApplianceError, RoomKind
 from appliance.profile import Profile, Strict, Words
 
-Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+ID = "[a-z0-9][a-z0-9-]{0,39}"
+Id = Annotated[str, Field(pattern=f"^{ID}$")]
+CAMERA = "camera:"  # a camera that tells events stands where a panel stands, as camera:<id>; no panel can be called so
 
 
 class SiteFacts(Strict):
@@ -138,7 +141,10 @@ class Panel(Strict):
 
 
 class Zone(Strict):
-    """What a panel's zone number means here. Every `role` but detector makes journal entries instead of alarms."""
+    """What a panel's zone number means here. Every `role` but detector makes journal entries instead of alarms.
+
+    `panel` may be a camera as camera:<id>; `number` is then the token of its input.
+    """
 
     panel: str
     number: str
@@ -241,7 +247,17 @@ class Config:
             and z.account in (None, account)
             and z.partition in (None, partition)
         ]
-        return max(fits, key=lambda z: (z.account is not None) + (z.partition is not None), default=None)
+        found = max(fits, key=lambda z: (z.account is not None) + (z.partition is not None), default=None)
+        return self._at_camera(found, panel, number) if panel.startswith(CAMERA) else found
+
+    def _at_camera(self, zone: Zone | None, source: str, number: str | None) -> Zone | None:
+        """What a camera tells happens in its room, and where the site has no name for it, at the camera."""
+        camera = next((camera for camera in self.cameras if CAMERA + camera.id == source), None)
+        if camera is None or (zone is not None and zone.room is not None):
+            return zone
+        if zone is not None:
+            return zone.model_copy(update={"room": camera.room})
+        return Zone(panel=source, number=number or "", name=camera.name, room=camera.room)
 
 
 class ConfigError(ApplianceError):
@@ -359,7 +375,8 @@ def _broken_references(said: _File, profile: Profile | None) -> list[str]:
         if camera.room not in rooms:
             faults.append(f"camera[{n}].room: no room {camera.room!r}; rooms are {', '.join(sorted(rooms)) or 'none'}")
     for n, zone in enumerate(said.zone, 1):
-        if zone.panel not in panels:
+        # A camera need not be in the file: it may have been taken in by a person.
+        if zone.panel not in panels and not re.fullmatch(f"{CAMERA}{ID}", zone.panel):
             faults.append(f"zone[{n}].panel: no panel {zone.panel!r}; panels are {', '.join(sorted(panels)) or 'none'}")
         if zone.room is not None and zone.room not in rooms:
             faults.append(f"zone[{n}].room: no room {zone.room!r}; rooms are {', '.join(sorted(rooms)) or 'none'}")

@@ -9,14 +9,16 @@ import json
 from typing import Any, Literal
 
 from appliance import alarms, journal
-from appliance.alarm_names import NO_LINK, panel_name
+from appliance.alarm_names import counted_on, no_link, panel_name
 from appliance.clock import Clock, iso, parse
-from appliance.config import Config
+from appliance.config import CAMERA, Config
 from appliance.model import N_, Actor, Message, message
 from appliance.store import Database
 
 Lost = Literal["silent", "unplugged"]
 WATCH = Actor.service("watch")
+
+CAMERA_KINDS = {"lost": "camera.deaf", "heard": "camera.heard"}
 
 # What a port says for programs (drivers.port.PortError.reason) -> what people are told.
 _REASONS = {
@@ -28,6 +30,12 @@ _REASONS = {
     "stuck": N_("The panel takes no bytes. Check the cable between the box and the panel."),
     "garbled": N_("Bytes come from the panel, but nothing can be read. Check speed and parity of the line."),
     "setting": N_("The panel's settings are not usable: {cause}"),
+    "camera": N_("The camera sends no events. Look whether it has power and network; the link returns by itself."),
+    "camera-refused": N_(
+        "The camera refuses its name and password; tried once, not again. Put the password right and it is tried anew."
+    ),
+    "camera-deaf": N_("This camera gives no events. What hangs at it is not seen: take another camera or input."),
+    "camera-setting": N_("The camera cannot be asked for events: {cause}"),
 }
 _SILENT = N_("The panel is not heard; what its detectors see is unknown. Look at the panel itself, check the cable.")
 
@@ -64,10 +72,11 @@ def lost(db: Database, config: Config, panel: str, state: Lost, detail: Message,
         {"panel": panel, "state": state, "at": iso(clock.now()), "detail": told},
     )
     entry = journal.append(
-        db, clock, "panel.lost", WATCH, panel=panel, panel_name=panel_name(config, panel).as_json(), cause=state,
-        detail=detail.as_json(), heard_at=old["heard_at"] if old else None,
+        db, clock, _kind(panel, "lost"), WATCH, panel=panel, panel_name=panel_name(config, panel).as_json(),
+        cause=state, detail=detail.as_json(), heard_at=old["heard_at"] if old else None, **_camera(config, panel),
     )  # fmt: skip
-    alarms.raise_no_link(db, panel, clock, entry)
+    if not panel.startswith(CAMERA) or counted_on(config, panel):
+        alarms.raise_no_link(db, panel, clock, entry)
     return True
 
 
@@ -100,8 +109,19 @@ def _there(db: Database, config: Config, panel: str, clock: Clock, state: str, *
         # A passive line's last word may be days old: its outage is as long as the line was away.
         quiet_since = parse(old["since_at"] if state == "passive" else old["heard_at"] or old["since_at"])
         journal.append(
-            db, clock, "panel.heard", WATCH, refs=alarms.end_no_link(db, panel, clock),
-            panel=panel, panel_name=panel_name(config, panel).as_json(), what=Message(NO_LINK).as_json(),
+            db, clock, _kind(panel, "heard"), WATCH, refs=alarms.end_no_link(db, panel, clock),
+            panel=panel, panel_name=panel_name(config, panel).as_json(), what=Message(no_link(panel)).as_json(),
             silent_ms=max(0, round((now - quiet_since).total_seconds() * 1000)), from_at=iso(quiet_since),
+            **_camera(config, panel),
         )  # fmt: skip
     return back
+
+
+def _kind(panel: str, what: Literal["lost", "heard"]) -> str:
+    return CAMERA_KINDS[what] if panel.startswith(CAMERA) else f"panel.{what}"
+
+
+def _camera(config: Config, panel: str) -> dict[str, Any]:
+    """Camera and room of the entry, where it is about a camera."""
+    found = (camera for camera in config.cameras if CAMERA + camera.id == panel)
+    return next(({"camera": camera.id, "room": camera.room} for camera in found), {})

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from appliance import journal, store
 from appliance.alarm_names import panel_name, place
 from appliance.clock import Clock, iso
-from appliance.config import Config
+from appliance.config import CAMERA, Config
 from appliance.model import N_, Actor, ApplianceError, Message, Person, Personal
 from appliance.store import Database
 
@@ -76,7 +76,7 @@ def begin(
 ) -> int:  # fmt: skip
     """Put a panel or a zone under test for some minutes. Opens its own transaction; returns the journal entry."""
     longest_min = config.profile.alarms.test_longest_min
-    if panel not in {known.id for known in config.panels}:
+    if panel not in {*(known.id for known in config.panels), *(CAMERA + camera.id for camera in config.cameras)}:
         raise ApplianceError(N_("The site has no panel {panel}."), panel=panel)
     if not 0 < for_min <= longest_min:
         raise ApplianceError(N_("Test mode lasts {longest_s} at most."), longest_s=longest_min * 60)

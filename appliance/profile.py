@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -114,6 +114,19 @@ class Alarms(Strict):
     ask_again_fault_min: Positive
     silent_loud: bool
     volume_least: Annotated[float, Field(gt=0, le=1)]
+
+
+CameraClass = Literal["motion", "tamper", "fault", "input", "relay", "recording"]
+
+
+class CameraEvents(Strict):
+    """Which classes of what cameras tell are alarms: always, or only while the camera's room must be recorded.
+
+    All others are kept and call nobody. An input that is named as a zone of the site is what its role says.
+    """
+
+    alarm: tuple[CameraClass, ...] = ("fault",)
+    in_windows: tuple[CameraClass, ...] = ("tamper",)
 
 
 class SignIn(Strict):
@@ -261,6 +274,7 @@ class Profile(Strict):
     recording: Recording
     limits: Limits
     alarms: Alarms
+    camera_events: CameraEvents = CameraEvents()
     signin: SignIn
     retention: Retention
     export: Export

@@ -107,7 +107,7 @@ def test_lists_that_would_add_up_stay_out_of_the_shared_file(house: dict[str, li
 def test_each_unit_says_what_it_may_reach(name: str) -> None:
     said = unit(name)
     families = said["RestrictAddressFamilies"][0].split()
-    if name in ("init", "watch", "archivist"):
+    if name in ("init", "archivist"):
         assert (said["PrivateNetwork"], families) == (["yes"], ["AF_UNIX"])
         assert "IPAddressAllow" not in said
     else:

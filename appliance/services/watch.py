@@ -1,4 +1,4 @@
-"""Service watch: one thread for each panel, from the line to the database. On disk before acknowledged.
+"""Service watch: one thread for each panel, from the line to the database, and one for each camera's own events.
 
 A panel's thread has a database connection, a port and a codec of its own, so that what breaks in one stops no other;
 the main thread beats, and starts a thread again that died. Nothing ever goes to a panel but the bytes of its driver's
@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from appliance import alarm_rounds, alarms, health, links, store
+from appliance.camera_events import Cameras
 from appliance.clock import Clock
 from appliance.config import Config, Panel
 from appliance.model import Message
@@ -36,6 +37,7 @@ def main(config: Config, clock: Clock, stop: threading.Event) -> None:
     """Watch every panel of the site until `stop` is set."""
     db = store.open(config.database)
     watchers = [Watcher(config, panel, clock, stop) for panel in config.panels]
+    cameras = Cameras(lambda _db: config, clock, stop)
     for watcher in watchers:
         watcher.keep_running()
     health.started(db, clock, "watch")
@@ -44,11 +46,14 @@ def main(config: Config, clock: Clock, stop: threading.Event) -> None:
         alarm_rounds.tend(db, config, clock)
         for watcher in watchers:
             watcher.keep_running()
+        cameras.tend(db)
         if clock.mono_s() - beat_mono_s >= health.BEAT_S:
             beat_mono_s = clock.mono_s()
-            health.beat(db, clock, "watch", {watcher.panel.id: asdict(watcher.counts) for watcher in watchers})
+            counts = {watcher.panel.id: asdict(watcher.counts) for watcher in watchers}
+            health.beat(db, clock, "watch", {**counts, "cameras:": cameras.note()})
     for watcher in watchers:
         watcher.join()
+    cameras.join()
 
 
 def codec_of(panel: Panel) -> Codec:
