@@ -38,8 +38,8 @@ NO_EVIDENCE = SegmentClock()
 class Segment:
     """One finished recording of one camera. `path` is below the video folder; `holes` are spans without a frame.
 
-    Its first frame is at `starts_at`, its last begins at `last_frame_at`. Order within a run is that of `number`, which
-    no clock can touch.
+    Its first frame is at `starts_at`, its last begins at `last_frame_at`. Within a run the
+    order is that of the number in its name (`number_of`), which no clock can touch.
     """
 
     id: int
@@ -58,10 +58,6 @@ class Segment:
     holes: tuple[tuple[datetime, datetime], ...]
     last_frame_at: datetime | None
     clock: SegmentClock
-
-    @property
-    def number(self) -> int:
-        return number_of(Path(self.path))
 
 
 @dataclass(frozen=True, slots=True)

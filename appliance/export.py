@@ -14,9 +14,23 @@ from typing import Any
 
 import rfc8785
 
-from appliance import archive, bag, exams, journal, manifests, packages, verify, viewer
+from appliance import (
+    archive,
+    bag,
+    coverage_report,
+    coverage_sign,
+    exams,
+    journal,
+    manifests,
+    packages,
+    prints,
+    verify,
+    viewer,
+)
 from appliance.archive import Segment
 from appliance.bag import (
+    COVERAGE,
+    COVERAGE_PAPER,
     HOW_TO_CHECK,
     JOURNAL,
     MANIFEST,
@@ -29,7 +43,7 @@ from appliance.bag import (
     Piece,
     Progress,
 )
-from appliance.clock import Clock, iso
+from appliance.clock import Clock, iso, parse
 from appliance.config import Config
 from appliance.exams import Exam, Window
 from appliance.model import N_, RoomKind
@@ -132,6 +146,7 @@ def contents(db: Database, config: Config, clock: Clock, order: Order, exam: Exa
         MANIFEST: rfc8785.dumps(manifest),
         JOURNAL: "".join(f"{row}\n" for _, _, row in extract.rows).encode(),
         PERSONAL: b"".join(line + b"\n" for line in extract.openings),
+        **_coverage(db, config, exam, order, windows, extract),
         PAGE: viewer.page(manifest, config.site.language),
         HOW_TO_CHECK: viewer.how_to_check(),
     }
@@ -145,6 +160,20 @@ def contents(db: Database, config: Config, clock: Clock, order: Order, exam: Exa
         "Bag-Software-Agent": f"examsite {manifests.software_version()}, bagit-python",
     }
     return Contents(name, pieces, texts, info)
+
+
+def _coverage(
+    db: Database, config: Config, exam: Exam, order: Order, windows: list[Window], extract: manifests.Extract
+) -> dict[str, bytes]:
+    """The coverage report of the rooms that leave, for programs and for people. Dated as the order, so that the same
+    order makes the same bytes."""
+    now = exams.span(config, exam)[1]  # an order is fulfilled after that, or the exam is sealed
+    found = coverage_report.report(db, config, exam.id, now, rooms={w.room for w in windows})
+    signed = coverage_sign.signature(db, exam.id, coverage_report.sha256(config, coverage_report.report(
+        db, config, exam.id, now)))  # fmt: skip
+    head = (extract.rows[-1][0], extract.rows[-1][1]) if extract.rows else (0, journal.GENESIS)
+    paper = prints.coverage_pdf(config, found, signed, head, parse(order.asked_at))
+    return {COVERAGE: coverage_report.canonical(config, found), COVERAGE_PAPER: paper}
 
 
 def _as_of_one_moment(

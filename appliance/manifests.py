@@ -180,8 +180,11 @@ def _camera(
             {
                 "file": file_of(s),
                 "archive_path": s.path,
+                "run": s.run,
                 "starts_at": iso(s.starts_at),
+                "last_frame_at": iso(s.last_frame_at) if s.last_frame_at else None,
                 "ends_at": iso(s.ends_at),
+                "clock": _segment_clock(s),
                 "frames": s.frames,
                 "size_bytes": s.size_bytes,
                 "sha256": s.sha256,
@@ -205,6 +208,13 @@ def _camera(
         ],
         "clock": _clock(db, camera),
     }
+
+
+def _segment_clock(s: Segment) -> dict[str, Any]:
+    """How a recording's times were derived, and the clocks beside them (appliance/segment_clock.py)."""
+    clock = s.clock
+    return {"derived": clock.derived, "camera_offset_ms": clock.camera_offset_ms, "box": clock.box_clock,
+            "step_ms": clock.step_ms}  # fmt: skip
 
 
 def _clock(db: Database, camera: Camera) -> dict[str, Any] | None:

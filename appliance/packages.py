@@ -18,12 +18,24 @@ import rfc8785
 from pydantic import BaseModel, ValidationError
 
 from appliance import bag, journal, personal
-from appliance.bag import HOW_TO_CHECK, JOURNAL, MANIFEST, PAGE, PAYLOAD_LIST, PERSONAL, SEAL, TAG_LIST, VIDEO
+from appliance.bag import (
+    COVERAGE,
+    COVERAGE_PAPER,
+    HOW_TO_CHECK,
+    JOURNAL,
+    MANIFEST,
+    PAGE,
+    PAYLOAD_LIST,
+    PERSONAL,
+    SEAL,
+    TAG_LIST,
+    VIDEO,
+)
 from appliance.model import N_, ApplianceError, Message, message
 from drivers import medium
 
 TAG_FILES = ("bagit.txt", "bag-info.txt", PAYLOAD_LIST, TAG_LIST, PAGE, HOW_TO_CHECK)
-TEXTS = (MANIFEST, JOURNAL, PERSONAL, SEAL, TAG_LIST)
+TEXTS = (MANIFEST, JOURNAL, PERSONAL, SEAL, COVERAGE, TAG_LIST)
 ERASED = N_("Personal values of the journal extract that were erased by the rules: {values}.")
 AFTER_SEAL = N_(
     "Recordings taken into the archive after it was sealed: {recordings}. The journal's seal does not cover them."
@@ -139,6 +151,8 @@ def check(folder: Path, tell: Callable[[int], None] = lambda _: None) -> Report:
     erased = 0
     if manifest is not None:
         faults += [*_recordings(manifest, found), *_people(manifest)]
+        if COVERAGE in texts:
+            faults += _covered(manifest, texts[COVERAGE])
         if JOURNAL in texts:
             faults += [*_extract(manifest, texts[JOURNAL]), *_gaps(manifest, texts[JOURNAL])]
             faults += _sealed(manifest, texts[JOURNAL], texts.get(SEAL))
@@ -253,8 +267,20 @@ def _recordings(manifest: _Manifest, found: Mapping[str, _File]) -> Iterator[Fau
             yield _missing(path, MANIFEST)
         elif found[path] != _File(segment.size_bytes, segment.sha256):
             yield Fault(path, message(N_("{file} was changed: it does not match {list}."), file=path, list=MANIFEST))
-    known = {MANIFEST, JOURNAL, PERSONAL, SEAL, *TAG_FILES, *named}
+    known = {MANIFEST, JOURNAL, PERSONAL, SEAL, COVERAGE, COVERAGE_PAPER, *TAG_FILES, *named}
     yield from (_extra(path, MANIFEST) for path in found if path not in known)
+
+
+def _covered(manifest: _Manifest, text: bytes) -> Iterator[Fault]:
+    """The coverage report tells of the same gaps as the manifest, and so as the journal."""
+    try:
+        told = {(c["id"], g["starts_at"], g["ends_at"], g["entry"]) for c in json.loads(text)["cameras"]
+                for g in c["gaps"]}  # fmt: skip
+    except (ValueError, KeyError, TypeError):
+        told = None
+    if told != {(c.id, g.starts_at, g.ends_at, g.entry) for c in manifest.cameras for g in c.gaps}:
+        yield Fault(COVERAGE, message(N_("{file} does not tell of the same gaps as {list}."), file=COVERAGE,
+                                      list=MANIFEST))  # fmt: skip
 
 
 def _people(manifest: _Manifest) -> Iterator[Fault]:

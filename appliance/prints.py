@@ -202,10 +202,13 @@ def _coverage_proof(
                          moment=words.moment(signed.entry.at))  # fmt: skip
         if not signed.same:
             said += ". " + words.say(N_("The report has changed since."))
+    sha256 = coverage_report.sha256(config, found)
     lines = [
-        words.say(N_("Fingerprint of the report (SHA-256): {sha256}"), sha256=coverage_report.sha256(config, found)),
+        words.say(N_("Fingerprint of the report (SHA-256): {sha256}"), sha256=sha256),
         words.say(N_("The journal's newest entry: no. {number}, {sha256}"), number=str(head[0]), sha256=head[1]),
     ]
+    if signed is not None and signed.same and signed.sha256 != sha256:  # a part of the rooms was handed over
+        lines.append(words.say(N_("Signed was the report of all rooms: {sha256}"), sha256=signed.sha256))
     signs = [[_p(role, HEAD), _p(name, CELL), _p(said, CELL), _p(words.say(N_("signature")), CELL)],
              [_p(words.say(N_("Name")), HEAD), "", "", _p(words.say(N_("signature")), CELL)]]  # fmt: skip
     widths = [width * mm for width in (50, 75, 88, 60)]
