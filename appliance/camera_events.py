@@ -1,8 +1,8 @@
 """Listens to the cameras' own events: one thread a camera, pulled, kept and told as a panel's are.
 
 A camera that is away is tried again, more and more seldom; one that refuses its password waits for a person to change
-it; one that has no events says so. What a camera tells of itself (started again, set from elsewhere, somebody signed
-in) goes to the journal through its one door, box_events.
+it; one that has no events says so. What a camera tells of itself (started again, somebody signed in) goes to the
+journal through its one door, box_events.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ import random
 import threading
 from collections.abc import Callable
 from contextlib import closing
-from datetime import timedelta
 from typing import Any
 
 from appliance import alarms, box_events, exams, links, store
 from appliance.camera_alarms import CameraBook
-from appliance.clock import Clock, iso
+from appliance.clock import Clock
 from appliance.config import CAMERA, Camera, Config
 from appliance.model import ApplianceError, Message
 from appliance.store import Database
@@ -37,9 +36,6 @@ PAUSES_S = (2.0, 5.0, 15.0, 30.0, 60.0)
 DEAF_PAUSE_S = 600.0  # a camera without events may get them with new firmware
 REFUSED_LOOK_S = 5.0
 SPREAD_S = 5.0  # not all cameras are asked in the same moment
-OWN_ACT_S = 120.0  # what we set at a camera ourselves, it tells as a change
-ENTRIES_LOOKED_AT = 300
-OWN_KINDS = ("camera.silent", "camera.returned", "camera.deaf", "camera.heard", *box_events.CAMERA_KINDS)
 
 
 class Cameras:
@@ -165,12 +161,13 @@ class CameraWatcher:
             self._of_itself(db, event)
 
     def _of_itself(self, db: Database, event: CameraEvent) -> None:
-        """Started again, set from elsewhere, signed in to: entered once each (box_events.camera_event)."""
+        """Started again, signed in to: entered once each (box_events.camera_event).
+
+        That its settings changed is found by reading them (camera_looks), which also says what and from what.
+        """
         told = f"{event.topic} {event.value or (event.at.isoformat() if event.at else '')}"
         if event.kind == "reboot":
             self._restarted(db, event, told)
-        elif event.kind == "config" and event.operation != "Initialized" and not self._ours(db):
-            self._enter(db, "camera.changed", f"{told} {event.at}", count=1, shown=event.topic)
         elif event.kind == "signin" and event.operation != "Initialized" and event.value not in self._own_addresses():
             self._enter(db, "camera.entered", f"{told} {event.at}", address=event.value or event.source or event.topic)
 
@@ -185,16 +182,6 @@ class CameraWatcher:
 
     def _enter(self, db: Database, kind: str, told: str, **data: Any) -> None:
         box_events.camera_event(db, self._config, self._clock, self.camera.id, kind, told=told, **data)
-
-    def _ours(self, db: Database) -> bool:
-        """Whether the box itself did something at this camera just now, by the journal."""
-        since = iso(self._clock.now() - timedelta(seconds=OWN_ACT_S))
-        kinds = db.rows(
-            "select kind from (select kind, row, at from journal order by seq desc limit ?)"
-            " where at >= ? and kind like 'camera.%' and json_extract(row, '$.camera') = ?",
-            (ENTRIES_LOOKED_AT, since, self.camera.id),
-        )
-        return any(row["kind"] not in OWN_KINDS for row in kinds)
 
     def _own_addresses(self) -> list[str]:
         return discovery.own_addresses()
