@@ -12,8 +12,10 @@ from typing import Any, get_args
 import click
 import pytest
 import rfc8785
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import BaseModel
 
+from appliance import checkpoints, journal, merkle, notes, personal, verify_journal
 from appliance.__main__ import examsite
 from appliance.config import _File
 from appliance.kinds import KINDS
@@ -97,13 +99,52 @@ def test_every_table_is_listed_with_its_owner() -> None:
         assert re.search(rf"^\| `{table}` \| `\S+\.py` \|", described, re.MULTILINE), table
 
 
-def test_the_worked_example_of_the_journal_is_right() -> None:
+def example() -> tuple[str, list[bytes]]:
+    """The journal's page and the rows it shows."""
     text = (DOCS / "journal.md").read_text(encoding="utf-8")
-    first, second = [line for line in text.splitlines() if line.startswith('{"actor"')]
-    hashes = [hashlib.sha256(row.encode()).hexdigest() for row in (first, second)]
-    assert rfc8785.dumps(json.loads(first)).decode() == first
-    assert json.loads(second)["prev"] == hashes[0]
+    return text, [line.encode() for line in text.splitlines() if line.startswith('{"actor"')]
+
+
+def test_the_worked_example_of_the_journal_is_right() -> None:
+    text, rows = example()
+    hashes = [hashlib.sha256(row).hexdigest() for row in rows]
+    assert [rfc8785.dumps(json.loads(row)) for row in rows] == rows
+    assert [json.loads(row)["prev"] for row in rows] == ["0" * 64, *hashes[:-1]]
     assert all(f"`{stated}`" in text for stated in hashes)
+    assert journal.verify((n, stated, row.decode()) for n, (stated, row) in enumerate(zip(hashes, rows), 1)).ok  # noqa: B905
+    openings = [line.encode() for line in text.splitlines() if line.startswith('{"path"')]
+    said = {seq: json.loads(row) for seq, row in enumerate(rows, 1)}
+    assert len(openings) == sum(1 for row in said.values() for _ in personal.commitments(row)) == 3
+    assert personal.check(said, openings) == ({}, 0)
+
+
+def test_the_worked_example_of_a_checkpoint_is_right() -> None:
+    text = (DOCS / "journal-checkpoints.md").read_text(encoding="utf-8")
+    first, second, third = (hashlib.sha256(b"\0" + row).digest() for row in example()[1])
+    both = hashlib.sha256(b"\1" + first + second).digest()
+    root = hashlib.sha256(b"\1" + both + third).digest()
+    assert all(f"| `{each.hex()}` |" in text for each in (first, second, third, both, root))
+    assert merkle.included(second, 2, 3, [first, third], root)
+    assert merkle.consistent(2, both, 3, root, [third])
+    seed = hashlib.sha256(b"examsite example").digest()
+    (vkey,) = re.findall(r"^(examsite/\S+\+[0-9a-f]{8}\+\S+)$", text, re.MULTILINE)
+    origin = vkey.split("+")[0]
+    signer = notes.Signer(origin, Ed25519PrivateKey.from_private_bytes(seed))
+    assert signer.verifier.vkey == vkey
+    assert f"```\n{notes.sign(checkpoints.body(origin, 3, root), signer)}```" in text
+
+
+def test_the_worked_example_of_a_journal_folder_holds(tmp_path: Path) -> None:
+    text = (DOCS / "journal-export.md").read_text(encoding="utf-8").partition("## A worked example")[2]
+    rows, openings, leaves, head, older, key, proofs = re.findall(r"```\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "checkpoints").mkdir()
+    for name, said in {"journal.jsonl": rows, "personal.jsonl": openings, "checkpoint.note": head, "journal.pub": key,
+                       "checkpoints/000000000003.note": head, "checkpoints/000000000002.note": older,
+                       "proofs.json": proofs, "verify_journal.py": "x\n", "README.txt": "x\n"}.items():  # fmt: skip
+        (tmp_path / name).write_text(said, encoding="utf-8")
+    (tmp_path / "leaves.bin").write_bytes(bytes.fromhex(leaves))
+    report = verify_journal.check(tmp_path, [older, head])
+    assert (report.ok, report.size, len(report.held)) == (True, 3, 2), [fault.say() for fault in report.faults]
 
 
 def test_every_link_between_documents_leads_somewhere() -> None:
