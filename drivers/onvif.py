@@ -35,6 +35,7 @@ CLOCK_FAR_S = 300.0  # further off, a camera that checks signatures refuses ours
 QUARTER_S = 900  # time zones differ by whole quarters of an hour, fourteen hours at most
 ROUNDING_S = 0.5  # ONVIF tells whole seconds, cut off: on average the camera is half a second further
 CLOCK_STEP_S = 2.0  # clocks compared twice differ by less, unless one was set
+MOST_UNANSWERED = 2  # after so many in a row the camera is gone, and is not waited for question by question
 NAMED = ("Manufacturer", "Model", "FirmwareVersion", "SerialNumber")
 NOT_THERE = ("ActionNotSupported", "OptionalActionNotImplemented", "NotSupported", "NoSuchService")
 
@@ -68,6 +69,7 @@ class Camera:
         self._slip_s: float | None = None  # whole quarter hours the camera calls UTC and are not; None: not looked at
         self._clock_read = False
         self.clock_answer: Any = None
+        self._unanswered = 0  # questions in a row
         self._snapshot_uri = ""
         self._elsewhere: dict[str, str] = {}
         self._once: dict[str, Any] = {}
@@ -156,9 +158,8 @@ class Camera:
     def services(self) -> dict[str, str]:
         """Service namespace to the address as we can reach it; asked once, by GetServices or else GetCapabilities."""
         with self._lock:
-            if self._services is None:
-                self._services = self._find_services()
-            return {space: self.reach(address) for space, address in self._services.items()}
+            known = self._services = self._services or self._find_services()
+            return self.once("services", lambda: {space: self.reach(address) for space, address in known.items()})
 
     def _find_services(self) -> dict[str, str]:
         nothing: dict[str, str] = {}
@@ -241,17 +242,20 @@ class Camera:
     ) -> T:
         """Read something a camera may fail at: the fault is noted, the rest goes on.
 
-        A refused password always ends it; with `vital` so does a camera that does not answer at all. With `optional`
-        a camera that says it has no such thing has done nothing wrong; `quiet` is for a mere try.
+        A refused password always ends it, so does a camera that ceased to answer; with `vital` at the first time.
+        With `optional` a camera that says it has no such thing has done nothing wrong; `quiet` is for a mere try.
         """
         try:
-            return read()
+            found = read()
         except CameraError as error:
-            if error.permanent or (vital and error.reason in ("unreachable", "silent")):
+            self._unanswered = self._unanswered + 1 if error.reason in ("unreachable", "silent") else 0
+            if error.permanent or (self._unanswered and (vital or self._unanswered > MOST_UNANSWERED)):
                 raise
             if not quiet and not (optional and error.subcode in NOT_THERE):
                 self.note(f"{what} could not be read. {error}")
             return otherwise
+        self._unanswered = 0
+        return found
 
     def ask(self, service: str, operation: str, /, **arguments: Any) -> Any:
         """One operation of one service; on a port that is closed the advertised one is tried (onvif.md, row 11)."""

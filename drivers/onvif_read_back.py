@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from drivers.onvif_parts import Asked
 from drivers.onvif_reply import CameraError
 from drivers.types import SetResult
 
@@ -61,6 +62,33 @@ def changed(
     said = "" if found is None else say(found)
     fault = NOTHING_CHANGED if said == before else SOMETHING_ELSE
     return SetResult(wanted, said, False, f"{fault} {note}".strip(), before)
+
+
+class Strict:
+    """A camera for reading back: one that does not answer any more is an error here, never an empty list."""
+
+    def __init__(self, camera: Asked) -> None:
+        self.ask, self.once, self.has = camera.ask, camera.once, camera.has
+        self.note, self.reach = camera.note, camera.reach
+        self._camera = camera
+
+    def attempt(
+        self, what: str, read: Callable[[], T], otherwise: T, *, optional: bool = False, quiet: bool = False
+    ) -> T:
+        lost: list[CameraError] = []
+
+        def looked() -> T:
+            try:
+                return read()
+            except CameraError as error:
+                if gone(error):
+                    lost.append(error)
+                raise
+
+        found = self._camera.attempt(what, looked, otherwise, optional=optional, quiet=quiet)
+        if lost:
+            raise lost[0]
+        return found
 
 
 def gone(error: CameraError) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 from drivers import onvif_parts, onvif_whole
 from drivers.onvif import Camera
-from drivers.onvif_read_back import Wait, changed, gone
+from drivers.onvif_read_back import Strict, Wait, changed, gone
 from drivers.onvif_reply import DEVICE, DEVICEIO, CameraError, first, text
 from drivers.types import CameraUser, SetResult
 
@@ -155,7 +155,7 @@ def reboot(
 def set_relay(camera: Camera, token: str, *, active: bool) -> SetResult:
     """Switch a relay. ONVIF has no question for a relay's state: an event tells it, so only the yes is known here."""
     state = "active" if active else "inactive"
-    known = {relay.token: relay for relay in onvif_parts.relays(camera)}
+    known = {relay.token: relay for relay in onvif_parts.relays(Strict(camera))}
     if token not in known:
         return SetResult(state, "", False, f"The camera has no relay {token}.")
     service = DEVICE if known[token].service == "device" else DEVICEIO
@@ -202,7 +202,7 @@ def _server(said: str) -> dict[str, str]:
 
 
 def _users(camera: Camera) -> tuple[CameraUser, ...]:
-    return onvif_whole.users(camera)
+    return onvif_whole.users(Strict(camera))
 
 
 def _proven(camera: Camera, name: str, password: str, wanted: str, wait: Wait) -> SetResult:

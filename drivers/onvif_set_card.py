@@ -11,7 +11,7 @@ from typing import Any
 
 from drivers import onvif_parts as parts
 from drivers.onvif import Camera
-from drivers.onvif_read_back import Wait, changed
+from drivers.onvif_read_back import Strict, Wait, changed
 from drivers.onvif_reply import RECORDING, first, text
 from drivers.types import RecordingJob, SetResult
 
@@ -24,7 +24,7 @@ def set_job(camera: Camera, job: str, *, active: bool, wait: Wait = time.sleep) 
     mode = "Active" if active else "Idle"
 
     def read() -> str:
-        return next((one.mode for one in parts.jobs(camera) if one.token == job), "")
+        return next((one.mode for one in parts.jobs(Strict(camera)) if one.token == job), "")
 
     before = read()
     if not before:
@@ -55,7 +55,7 @@ def create_job(
     def say(jobs: tuple[RecordingJob, ...]) -> str:
         return next((one.token for one in jobs if one.token in made or one.token not in before), " ".join(before))
 
-    return changed(f"a job for {recording}", change, lambda: parts.jobs(camera), there, say=say,
+    return changed(f"a job for {recording}", change, lambda: parts.jobs(Strict(camera)), there, say=say,
                    before=" ".join(before), wait=wait)  # fmt: skip
 
 
@@ -70,4 +70,4 @@ def delete_job(camera: Camera, job: str, *, wait: Wait = time.sleep) -> SetResul
 
 
 def _tokens(camera: Camera) -> tuple[str, ...]:
-    return tuple(job.token for job in parts.jobs(camera))
+    return tuple(job.token for job in parts.jobs(Strict(camera)))

@@ -13,7 +13,7 @@ from typing import Any
 from drivers import onvif_parts as parts
 from drivers.onvif import Camera
 from drivers.onvif_options import Allowed, Stream, allowed_in, nearest, stream_in
-from drivers.onvif_read_back import Wait, changed
+from drivers.onvif_read_back import Strict, Wait, changed
 from drivers.onvif_reply import IMAGING, MEDIA1, MEDIA2, CameraError, every, first, text
 from drivers.types import Osd, SetResult, StreamProfile
 
@@ -88,7 +88,7 @@ def set_imaging(camera: Camera, source: str, wanted: Mapping[str, str], *, wait:
     """Set picture settings by their paths, such as {"Brightness": "60", "Exposure/Mode": "AUTO"}; others stay."""
 
     def read() -> dict[str, str]:
-        found = parts.imaging(camera, [source])
+        found = parts.imaging(Strict(camera), [source])
         return dict(found[0].settings) if found else {}
 
     def say(found: Mapping[str, str]) -> str:

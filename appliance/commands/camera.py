@@ -1,8 +1,13 @@
-"""`examsite camera`: read a camera, or find cameras, before any site is configured."""
+"""`examsite camera`: find cameras, read one and take its picture, before any site is configured.
+
+What changes something in a camera is in camera_set.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -10,33 +15,18 @@ from urllib.parse import quote
 
 import click
 
-from appliance.commands.common import json_option, out, read_password, words
-from appliance.model import N_
+from appliance.commands.camera_set import preset, reboot, set_password, set_time
+from appliance.commands.camera_target import Target, explained, opened, target_options
+from appliance.commands.common import json_option, out, words
+from appliance.model import N_, ApplianceError
 from drivers.discovery import Found, discover
-from drivers.onvif import Camera
 from drivers.onvif_reply import CameraError
-from drivers.types import CameraFacts, StreamProfile
-
-# CameraError.reason -> what a person is told, and what to do.
-SENTENCES = {
-    "unreachable": N_("Nothing answers at {url}. Check the camera's power, its cable and the address."),
-    "silent": N_("The camera at {url} takes the connection but gives no answer. Switch it off and on, then try again."),
-    "refused": N_(
-        "The camera at {url} refuses this name and password. They were tried once; check them before the next try, "
-        "cameras lock themselves after a few."
-    ),
-    "unsigned": N_("The camera at {url} asks for a name and a password. Give --user and --password-file."),
-    "foreign": N_(
-        "What answers at {url} does not speak ONVIF. Check the address and port, and that ONVIF is switched on."
-    ),
-    "fault": N_("The camera at {url} refuses to be read. It says: {detail}"),
-    "broken": N_("The camera at {url} gives an answer that cannot be read: {detail}"),
-}
+from drivers.types import CameraFacts, StreamProfile, WholeCamera
 
 
 @click.group()
 def camera() -> None:
-    """Find cameras and read them.
+    """Find cameras, read them, and set them.
 
     \b
     Example:
@@ -45,17 +35,16 @@ def camera() -> None:
     """
 
 
+for command in (set_time, set_password, reboot, preset):
+    camera.add_command(command)
+
+
 @camera.command()
-@click.option("--url", required=True, help="The camera's address: http://10.0.0.5/ or just 10.0.0.5.")
-@click.option("--user", default="", help="The camera's user. Without it only open cameras can be read.")
-@click.option("--password-file", type=click.Path(path_type=Path), help="Read the password from this file's first line.")
-@click.option("--timeout", "timeout_s", type=click.FloatRange(0.5, 60), default=6.0, show_default=True,
-              help="Seconds to wait for each answer.")  # fmt: skip
+@target_options
+@click.option("--whole", "as_whole", is_flag=True, help="Also users, network, imaging, card ...: everything, as JSON.")
 @json_option
 @click.pass_context
-def probe(
-    context: click.Context, url: str, user: str, password_file: Path | None, timeout_s: float, as_json: bool
-) -> None:
+def probe(context: click.Context, target: Target, as_whole: bool, as_json: bool) -> None:
     """Read one camera: maker, clock, profiles, addresses, and what it does wrong. Needs no site.
 
     Exit status: 0 when the camera was read, 1 when it does not answer or refuses.
@@ -64,14 +53,15 @@ def probe(
     Example:
       examsite camera probe --url 10.0.0.5 --user examsite --password-file camera.txt --json
     """
-    password = read_password(password_file, words().say(N_("The camera's password"))) if user else ""
-    shown = url.rpartition("@")[2] if "@" in url else url  # an address typed with a password in it
     try:
-        facts = _masked(_read(url, user, password, timeout_s), password)
+        with closing(target.open()) as device:
+            if as_whole:
+                out(_masked_whole(device.whole(), target.password))
+                return
+            facts = _masked(device.facts(), target.password)
     except CameraError as error:
-        reason = "unsigned" if error.reason == "refused" and not user else error.reason
-        sentence = words().say(SENTENCES[reason], url=shown, detail=str(error))
-        if as_json:
+        reason, sentence = explained(target, error)
+        if as_json or as_whole:
             out({**report(CameraFacts(faults=(sentence,))), "ok": False, "auth": None, "reason": reason})
         else:
             click.echo(sentence, err=True)
@@ -80,6 +70,32 @@ def probe(
         out(report(facts))
     else:
         _show(facts)
+
+
+@camera.command()
+@target_options
+@click.option("--to", "file", required=True, type=click.Path(path_type=Path), help="Where the JPEG goes.")
+@json_option
+@click.pass_context
+def snapshot(context: click.Context, target: Target, file: Path, as_json: bool) -> None:
+    """Take one picture, as the camera shows it now.
+
+    \b
+    Example:
+      examsite camera snapshot --url 10.0.0.5 --user examsite --password-file camera.txt --to room.jpg
+    """
+    with opened(context, target, as_json) as device:
+        picture = device.snapshot()
+        try:
+            file.write_bytes(picture)
+        except OSError as cause:
+            raise ApplianceError(
+                N_("{path} cannot be written: {cause}."), path=str(file), cause=str(cause.strerror)
+            ) from cause
+    if as_json:
+        out({"ok": True, "file": str(file), "bytes": len(picture), "sha256": hashlib.sha256(picture).hexdigest()})
+    else:
+        click.echo(words().say(N_("The picture is in {path}, {size_bytes}."), path=str(file), size_bytes=len(picture)))
 
 
 @camera.command("discover")
@@ -130,14 +146,6 @@ def report(facts: CameraFacts) -> dict[str, Any]:
     }
 
 
-def _read(url: str, user: str, password: str, timeout_s: float) -> CameraFacts:
-    device = Camera(url, user, password, timeout_s)
-    try:
-        return device.facts()
-    finally:
-        device.close()
-
-
 def _masked(facts: CameraFacts, password: str) -> CameraFacts:
     """Without our password: some makers write it into the stream's address (user=admin_password=..._channel=1)."""
     if not password:
@@ -148,6 +156,10 @@ def _masked(facts: CameraFacts, password: str) -> CameraFacts:
         for p in facts.profiles
     )
     return replace(facts, profiles=tuple(profiles))
+
+
+def _masked_whole(found: WholeCamera, password: str) -> dict[str, Any]:
+    return {"ok": True, **asdict(replace(found, facts=_masked(found.facts, password)))}
 
 
 def _show(facts: CameraFacts) -> None:
