@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -31,9 +32,18 @@ def config(tmp_path: Path) -> Config:
     return seeded_site.configure(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new database, made once: copying it is ten times quicker than making it."""
+    path = tmp_path_factory.mktemp("empty") / "examsite.db"
+    store.open(path, create=True).conn.close()
+    return path
+
+
 @pytest.fixture
-def db(config: Config) -> Database:
-    return store.open(config.database, create=True)
+def db(config: Config, empty: Path) -> Database:
+    shutil.copy(empty, config.database)
+    return store.open(config.database)
 
 
 @pytest.fixture

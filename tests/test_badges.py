@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.fakes.seeded_site import PASSWORD
 
 CARD = "04A1F2C3D4E580"
 RP = "localhost"
+NIGHT = datetime(2026, 11, 22, 2, 50, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -30,26 +32,35 @@ def config(tmp_path: Path) -> Config:
 
 @pytest.fixture
 def clock() -> FakeClock:
-    return FakeClock(datetime(2026, 11, 22, 2, 50, tzinfo=UTC))
+    return FakeClock(NIGHT)
+
+
+@pytest.fixture(scope="module")
+def peopled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the two people, made once: their passwords cost more than all else here."""
+    config = seeded_site.configure(tmp_path_factory.mktemp("peopled"))
+    db = store.open(config.database, create=True)
+    for login, name, role in (("admin", "Кузнецова Мария Олеговна", Role.ADMIN),
+                              ("smirnova", "Смирнова Анна Викторовна", Role.HEAD)):  # fmt: skip
+        accounts.add(db, config, FakeClock(NIGHT), Actor.service("init"), login, name, role, "ru", PASSWORD)
+    db.conn.close()
+    return config.database
 
 
 @pytest.fixture
-def db(config: Config) -> Database:
-    return store.open(config.database, create=True)
-
-
-def person(db: Database, config: Config, clock: FakeClock, login: str, name: str, role: Role) -> Person:
-    return accounts.add(db, config, clock, Actor.service("init"), login, name, role, "ru", PASSWORD)
+def db(config: Config, peopled: Path) -> Database:
+    shutil.copy(peopled, config.database)
+    return store.open(config.database)
 
 
 @pytest.fixture
-def admin(db: Database, config: Config, clock: FakeClock) -> Person:
-    return person(db, config, clock, "admin", "Кузнецова Мария Олеговна", Role.ADMIN)
+def admin(db: Database) -> Person:
+    return accounts.get(db, "admin")
 
 
 @pytest.fixture
-def smirnova(db: Database, config: Config, clock: FakeClock) -> Person:
-    return person(db, config, clock, "smirnova", "Смирнова Анна Викторовна", Role.HEAD)
+def smirnova(db: Database) -> Person:
+    return accounts.get(db, "smirnova")
 
 
 @pytest.fixture

@@ -183,8 +183,9 @@ def correct(seq: int) -> ResponseReturnValue:
 
 
 @views.get("/journal/access/<int:seq>")
+@views.get("/journal/access/<int:seq>/<any(end, sign, answer):press>")  # what a refused press leaves in the address
 @needs("journal.read")
-def act(seq: int) -> ResponseReturnValue:
+def act(seq: int, press: str = "") -> ResponseReturnValue:
     return _act_page(seq)
 
 

@@ -14,7 +14,7 @@
       event.preventDefault();
       if (within && "value" in within) within.value = before;  // what the reader left in another field
       field.value = typed;
-      field.form.requestSubmit();
+      field.form.requestSubmit(field.form.querySelector("button:not([type])"));  // the first one, as Enter does
     } else if (event.key.length === 1) {
       if (!quick) { typed = ""; before = within && "value" in within ? within.value : ""; }
       typed += event.key;
