@@ -28,6 +28,7 @@ CAUSES = {
     "password refused": N_("The camera refused the password."),
     "no stream": N_("The camera has no stream at this address."),
     "stream unreadable": N_("The camera's stream could not be read."),
+    "time stamps set back": N_("The camera set its time stamps back."),
     "recording starting": N_("The connection to the camera was being made."),
     "recorder restarted": N_("The recorder was restarted."),
     "recorder stopped": N_("The recorder was stopped."),

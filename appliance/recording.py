@@ -17,18 +17,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from appliance import archive, cameras, coverage, journal, leftovers, segment_clock, store
+from appliance import cameras, coverage, journal, leftovers, store
 from appliance.cameras import CameraState
 from appliance.clock import Clock, iso
 from appliance.config import Camera, Config
+from appliance.filing import Filing
 from appliance.model import Actor
-from appliance.pulse import Pulse
+from appliance.pulse import Backwards, Pulse
 from appliance.source import CAUSE_OF, NoSource, SourceFinder
 from appliance.store import Database
 from appliance.syncing import Open, Syncer
 from appliance.timeline import Timeline
 from appliance.wanted import Want
-from drivers import ffmpeg, fmp4
+from drivers import ffmpeg
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +151,9 @@ class CameraLoop:
             return end
         finally:
             stalled = end is not None and end.cause == "camera silent"
-            watch.take(run.stop(STALLED_WAIT_S) if stalled else run.stop())
+            if stalled and stream.audio and not watch.began:
+                self._source.failed("sound")  # ffmpeg writes nothing until the sound it was promised comes
+            watch.take(run.stop(STALLED_WAIT_S) if stalled else run.stop(), last=True)
             self._syncer.remove(file)
             leftovers.pick_up(db, self.config, self.clock, self.camera.id)
 
@@ -244,7 +247,13 @@ class _Watch:
         self._pulse = Pulse(loop.clock, FIRST_FRAME_S, loop.config.profile.recording.stall_s)
         self._began_s = loop.clock.mono_s()
         self._disk_seen_s = self._tried_s = self._began_s
-        self._owes = False  # a finished file could not be archived: tried again
+        self._backwards = Backwards()
+        self._filing = Filing(db, loop.config, loop.clock, loop.camera.id, self._timeline, loop.began)
+
+    @property
+    def began(self) -> bool:
+        """Whether there was a frame."""
+        return self._pulse.began
 
     def until_over(self) -> End:
         """Watch until there is a reason to stop; says which."""
@@ -279,16 +288,20 @@ class _Watch:
             if self._loop.disk_full():
                 log.error("the recording disk is full to its reserve; recording waits for space")
                 return "disk full"
-        if self._owes and now_s - self._tried_s >= OWED_EVERY_S:
-            self._tried_s, self._owes = now_s, False
+        if self._backwards.seen:
+            log.warning("%s: the camera set its time stamps back", self._loop.camera.id)
+            return "time stamps set back"
+        if self._filing.owes and now_s - self._tried_s >= OWED_EVERY_S:
+            self._tried_s, self._filing.owes = now_s, False
             leftovers.recover_camera(self._db, self._config, self._clock, self._loop.camera.id)
         return None
 
-    def take(self, news: ffmpeg.News) -> None:
-        """Note the frames, archive the files."""
+    def take(self, news: ffmpeg.News, *, last: bool = False) -> None:
+        """Note the frames, archive the files; with `last`, all of them."""
         progress, first = news.progress, not self._pulse.began
         if progress is not None and self._pulse.feel(progress.frames):  # the value must rise: lines come in a stall too
             self._timeline.heard(progress.media_s, progress.frames)
+            self._backwards.look(self._clock.mono_s(), progress.media_s)
             self._file.media_s = progress.media_s
             if first:
                 self._loop.first_frame(self._db, self._want, self._timeline.at(progress.media_s))
@@ -296,32 +309,7 @@ class _Watch:
         for finished in news.finished:
             self._timeline.heard(finished.ends_s)  # a file ends when the key frame of the next one arrives
             self._file.path = self._run.open_file(finished.index + 1)
-            self._archive(finished)
-
-    def _archive(self, finished: ffmpeg.Finished) -> None:
-        """Adopt a finished file. When that fails, recording goes on and the file waits in its place."""
-        try:
-            facts = fmp4.read(finished.path)
-            torn = facts.whole_bytes < facts.size_bytes
-            if torn:  # the disk filled up under it: ffmpeg calls it finished all the same
-                leftovers.cut(self._db, self._config, self._clock, finished.path, self._loop.camera.id, facts)
-            starts_s = finished.starts_s
-            if finished.index == 0:
-                starts_s += facts.false_start_s
-                facts = facts.without_false_start()
-            placed = self._timeline.place(
-                starts_s, facts.duration_s, facts.frame_s, facts.frames, steady=not facts.holes
-            )
-            evidence = segment_clock.witnessed(facts, placed.starts_at, "arrival", segment_clock.box_clock(),
-                                               placed.step_ms)  # fmt: skip
-            archive.adopt(self._db, self._config, finished.path, self._loop.camera.id, facts, placed.starts_at,
-                          placed.ends_at, repaired=torn, evidence=evidence)  # fmt: skip
-        except (OSError, sqlite3.Error, fmp4.Unreadable) as fault:
-            log.error("%s could not be archived yet: %s", finished.path.name, fault)
-            self._owes = True
-        else:
-            if finished.index == 0:
-                self._loop.began(placed.starts_at)
+        self._filing.take(news.finished, began=self._pulse.began, last=last)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from appliance.clock import Clock
 
 DRIFT = 500e-6  # a camera's clock may be this much slower than ours; the anchor moves back no faster
 STEP_S = 0.5  # the wall clock moved against the monotonic one by more: it was set
+JUMP_S = 1.5  # frames cannot arrive so much earlier than those before: the camera moved its time stamps
 JOIN_S = 0.5  # what is nearer to the segment before than this joins it (fmp4.HOLE_S is the same bound inside a file)
 
 
@@ -38,11 +39,12 @@ class Timeline:
         self._offset_s = self._wall_minus_mono_s()
         self._end_media_s = 0.0  # where the last placed file ended
         self._next_at: datetime | None = None  # the same on the clock, as the next file will begin
+        self._jumped_s = 0.0  # how far the camera has moved its time stamps forward; taken off all that is heard
 
     def heard(self, media_s: float, frames: int | None = None) -> None:
         """Media up to `media_s`, and so many video frames of the run, have just arrived."""
         now_s = self._clock.mono_s()
-        delay_s = now_s - media_s
+        delay_s = now_s - (media_s - self._jumped_s)
         self._low_s = delay_s if self._low_s is None else min(self._low_s, delay_s)
         if frames is not None:
             self._counted.append((frames, now_s))
@@ -52,7 +54,25 @@ class Timeline:
         anchor_s = self._anchor_s if self._anchor_s is not None else self._low_s
         if anchor_s is None:
             return self._clock.now()
-        return self._wall(media_s + anchor_s, self._wall_minus_mono_s())
+        return min(self._clock.now(), self._wall(media_s - self._jumped_s + anchor_s, self._wall_minus_mono_s()))
+
+    def jump_s(self, starts_s: float, holes: tuple[tuple[float, float], ...]) -> tuple[float, int | None]:
+        """How far the camera moved its stamps forward before or in the file that is placed next; 0 when it did not.
+
+        And which hole of the file that made, None for the one before it. In a true hole nothing arrives: frames after
+        it are as late as those before. After moved stamps they seem to come early, which no network does.
+        """
+        if self._anchor_s is None or self._low_s is None or self._anchor_s - self._low_s < JUMP_S:
+            return 0.0, None
+        by_s = self._anchor_s - self._low_s
+        apart_s = starts_s - self._jumped_s - self._end_media_s
+        for number, (begins_s, ends_s) in [(None, (0.0, apart_s)), *enumerate(holes)]:
+            if ends_s - begins_s > by_s - JUMP_S:
+                by_s = min(by_s, ends_s - begins_s)
+                self._low_s += by_s
+                self._jumped_s += by_s
+                return by_s, number
+        return 0.0, None  # it lies behind this file: the next one shows it
 
     def place(
         self, starts_s: float, duration_s: float, frame_s: float, frames: int = 0, *, steady: bool = False
@@ -61,7 +81,8 @@ class Timeline:
 
         A file during which the clock was set lies wholly on the old clock, the next one begins by the new.
         """
-        anchor_s = self._settle(starts_s + duration_s, duration_s, frames, steady)
+        starts_s -= self._jumped_s
+        anchor_s = self._settle(starts_s + duration_s, duration_s, frames, frame_s if steady else 0.0)
         before_s, self._offset_s = self._offset_s, self._wall_minus_mono_s()
         stepped = abs(self._offset_s - before_s) > STEP_S
         end_offset_s = before_s if stepped else self._offset_s
@@ -76,26 +97,31 @@ class Timeline:
         self._next_at = self._wall(end_mono_s, self._offset_s) if stepped else ends_at
         return Placed(starts_at, ends_at, round((self._offset_s - before_s) * 1000) if stepped else 0)
 
-    def _settle(self, end_s: float, duration_s: float, frames: int, steady: bool) -> float:
-        """The anchor for the file that ends at `end_s`."""
-        low_s, self._low_s = self._least_delay_s(end_s, duration_s, frames, steady), None
+    def _settle(self, end_s: float, duration_s: float, frames: int, rhythm_s: float) -> float:
+        """The anchor for the file that ends at `end_s`; its frames come every `rhythm_s`, 0 when at no steady rate."""
+        low_s, heard_s = self._least_delay_s(end_s, frames, rhythm_s), self._low_s
+        jumped = self._anchor_s is not None and heard_s is not None and self._anchor_s - heard_s >= JUMP_S
+        self._low_s = heard_s if jumped else None  # a jump that the next file will show
+        if jumped and low_s == heard_s:
+            low_s = None
         if self._anchor_s is None:  # a file finished before any progress was heard ended just now
             self._anchor_s = self._clock.mono_s() - end_s if low_s is None else low_s
         elif low_s is not None:  # less delayed than any before is nearer the truth; later is drift, or a slow network
             self._anchor_s += min(DRIFT * duration_s, low_s - self._anchor_s)
         return self._anchor_s
 
-    def _least_delay_s(self, end_s: float, duration_s: float, frames: int, steady: bool) -> float | None:
+    def _least_delay_s(self, end_s: float, frames: int, rhythm_s: float) -> float | None:
         """By counted frames where that can be done: they are counted as they come in, while ffmpeg's media time is that
         of what is written out, which waits for the sound (0.2 s when G.711 is made into AAC)."""
         last = self._frames + frames
-        own = [(n, at_s) for n, at_s in self._counted if self._frames < n <= last]
+        # For the first anchor later frames tell as well: those of the first second come in a burst, late.
+        own = [(n, at_s) for n, at_s in self._counted if self._frames < n <= last or self._anchor_s is None]
         self._counted, self._frames = [c for c in self._counted if c[0] > last], last
         if not own:
             return self._low_s
-        if not steady:  # by media time it would be another measure: the anchor stays, if there is one
+        if not rhythm_s:  # by media time it would be another measure: the anchor stays, if there is one
             return self._low_s if self._anchor_s is None else None
-        return min(at_s - (end_s - (last - n) * duration_s / frames) for n, at_s in own)
+        return min(at_s - (end_s - (last - n) * rhythm_s) for n, at_s in own)
 
     @staticmethod
     def _wall(mono_s: float, offset_s: float) -> datetime:

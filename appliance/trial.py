@@ -62,7 +62,7 @@ class TypedCamera(Camera):
 class Recorded:
     """One file. Times are of the box's clock, UTC; `last_frame_at` is when the last frame began to be shown.
 
-    `time_from`: what the times were derived from. `camera_offset_ms`: how far the camera's clock is off, if it tells it.
+    `time_from`: what the times were derived from. `camera_offset_ms`: how far the camera's clock is off, if it says so.
     """
 
     path: str
@@ -186,11 +186,16 @@ def alone(config: Config) -> Generator[None, None, None]:
 
 
 def record(config: Config, clock: Clock, seconds: float, asked: threading.Event, tell: Tell) -> Report:
-    """Record for so many seconds, or until `asked` to end. Needs a database (`examsite init`'s work); says how it went.
+    """Record for so many seconds, or until `asked` to end. Makes the database when there is none; says how it went.
 
     It ends early when every camera has refused the password: only a person can change that.
     """
-    with closing(store.open(config.database)) as db:
+    for made in (config.incoming, config.archive):
+        made.mkdir(exist_ok=True)
+    with closing(store.open(config.database, create=True)) as db:
+        complaint = store.check(db)
+        if complaint:
+            raise ApplianceError(store.DAMAGED, path=str(config.database), cause=complaint)
         left = leftovers.recover(db, config, clock)
         now = clock.now() + PLANNING
         name = f"{ROOM}-{now:%Y%m%d}-{secrets.token_hex(5)}"

@@ -164,7 +164,8 @@ def argv(stream: Stream, folder: Path, run: str, segment_s: float, list_fd: int)
     output = ffmpeg.output(
         *picked, str(folder / f"{run}-%06d.mp4"), format="segment",
         segment_time=segment_s, segment_atclocktime=1, reset_timestamps=1,
-        segment_format="mp4", segment_format_options=MOVFLAGS,
+        # Sound that stops coming must not hold the picture back for 10 s, which is what ffmpeg waits for it by itself.
+        max_interleave_delta=1_000_000, segment_format="mp4", segment_format_options=MOVFLAGS,
         segment_list=f"pipe:{list_fd}", segment_list_type="csv", **options,
     )  # fmt: skip
     output = output.global_args("-nostdin", "-hide_banner", "-loglevel", "level+warning",

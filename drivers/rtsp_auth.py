@@ -39,9 +39,10 @@ def challenges(headers: Iterable[str]) -> list[Challenge]:
                  re.findall(r'(\w+)\s*=\s*(?:"([^"]*)"|([^,]*))', rest)}  # fmt: skip
         if scheme.lower() in ("basic", "digest"):
             qop = tuple(part.strip() for part in given.get("qop", "").split(",") if part.strip())
-            found.append(Challenge(scheme.lower(), given.get("realm", ""), given.get("nonce", ""), given.get("opaque", ""),
-                                   given.get("algorithm", "md5").lower() or "md5", qop,
-                                   given.get("stale", "").lower() == "true"))  # fmt: skip
+            algorithm = given.get("algorithm", "").lower() or "md5"
+            stale = given.get("stale", "").lower() == "true"
+            realm, nonce, opaque = (given.get(name, "") for name in ("realm", "nonce", "opaque"))
+            found.append(Challenge(scheme.lower(), realm, nonce, opaque, algorithm, qop, stale))
     return found
 
 

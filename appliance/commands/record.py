@@ -14,9 +14,8 @@ from appliance.cameras import CameraState
 from appliance.clock import SystemClock
 from appliance.commands.common import json_option, out, read_password, words
 from appliance.commands.run import stop_on_signals
-from appliance.commands.site import initialise
 from appliance.config import Camera
-from appliance.model import N_, ApplianceError
+from appliance.model import N_
 from appliance.trial import Report, StreamReport
 
 STATES = {
@@ -65,9 +64,6 @@ def record(
     logging.basicConfig(level=logging.INFO, filename=config.data / "record.log",
                         format="%(asctime)s %(levelname)s %(name)s: %(message)s")  # fmt: skip
     with trial.alone(config):
-        broken = initialise(config)
-        if broken is not None:
-            raise ApplianceError(broken.text, **broken.args)
         found = trial.record(config, SystemClock(), seconds, asked, _teller(threading.Lock()))
     if as_json:
         out(_as_json(found))

@@ -1,0 +1,95 @@
+"""Files a run has finished: read, placed on the box's clock and archived, in their order.
+
+The first of a run waits a little: its frames came in a burst while ffmpeg was still looking at the stream, and only
+those of the next seconds tell when it really began. What cannot be archived stays where it is and is owed.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from appliance import archive, leftovers, segment_clock
+from appliance.clock import Clock
+from appliance.config import Config
+from appliance.store import Database
+from appliance.timeline import Timeline
+from drivers import ffmpeg, fmp4
+from drivers.fmp4 import Facts
+
+log = logging.getLogger(__name__)
+
+STEADY_SHARE = 0.02  # counted frames and stamped time may differ so much
+SETTLE_S = 3.0  # from the run's first frame until it is known when that was
+
+
+class Filing:
+    """One run's. `owes`: something could not be archived and must be tried again."""
+
+    def __init__(
+        self, db: Database, config: Config, clock: Clock, camera: str, timeline: Timeline,
+        began: Callable[[datetime], None],
+    ) -> None:  # fmt: skip
+        self._db, self._config, self._clock, self._camera = db, config, clock, camera
+        self._timeline, self._began = timeline, began
+        self._waiting: list[ffmpeg.Finished] = []
+        self._first_s: float | None = None
+        self.owes = False
+
+    def take(self, finished: tuple[ffmpeg.Finished, ...], *, began: bool, last: bool) -> None:
+        """Archive what is finished, once its place is known; with `last`, everything. `began`: frames have come."""
+        self._waiting += finished
+        if self._first_s is None and began:
+            self._first_s = self._clock.mono_s()
+        if last or (self._first_s is not None and self._clock.mono_s() - self._first_s >= SETTLE_S):
+            for each in self._waiting:
+                self._archive(each)
+            self._waiting = []
+
+    def _archive(self, finished: ffmpeg.Finished) -> None:
+        try:
+            facts = fmp4.read(finished.path)
+            torn = facts.whole_bytes < facts.size_bytes
+            if torn:  # the disk filled up under it: ffmpeg calls it finished all the same
+                leftovers.cut(self._db, self._config, self._clock, finished.path, self._camera, facts)
+            starts_s = finished.starts_s
+            if finished.index == 0:
+                facts = facts.without_false_start()
+                # Not where ffmpeg says it begins: that is 0 also when it waited seconds for the first key frame.
+                starts_s = max(starts_s, finished.ends_s - facts.duration_s)
+            by_s, hole = self._timeline.jump_s(starts_s, facts.holes)
+            if hole is not None:
+                starts_s, facts = starts_s + by_s, _healed(facts, hole, by_s)
+            placed = self._timeline.place(
+                starts_s, facts.duration_s, facts.frame_s, facts.frames, steady=_steady(facts)
+            )
+            evidence = segment_clock.witnessed(facts, placed.starts_at, "arrival", segment_clock.box_clock(),
+                                               placed.step_ms)  # fmt: skip
+            archive.adopt(self._db, self._config, finished.path, self._camera, facts, placed.starts_at,
+                          placed.ends_at, repaired=torn, evidence=evidence)  # fmt: skip
+        except (OSError, sqlite3.Error, fmp4.Unreadable) as fault:
+            log.error("%s could not be archived yet: %s", finished.path.name, fault)
+            self.owes = True
+        else:
+            if finished.index == 0:
+                self._began(placed.starts_at)
+
+
+def _steady(facts: Facts) -> bool:
+    """Whether its frames come at one rate, so that counting them tells the time."""
+    counted_s = facts.frames * facts.frame_s
+    return not facts.holes and abs(counted_s - facts.duration_s) <= facts.frame_s + STEADY_SHARE * facts.duration_s
+
+
+def _healed(facts: Facts, hole: int, by_s: float) -> Facts:
+    """Without the time that passed in the camera's stamps only. The file itself keeps them."""
+    begins_s, ends_s = facts.holes[hole]
+    rest = [(begins_s, ends_s - by_s)] if ends_s - begins_s - by_s > fmp4.HOLE_S else []
+    later = [(a - by_s, b - by_s) for a, b in facts.holes[hole + 1 :]]
+    stamps = tuple(s if s.at_s <= begins_s else replace(s, at_s=s.at_s - by_s) for s in facts.stamps)
+    last_s = facts.last_s - by_s if facts.last_s > begins_s else facts.last_s
+    return replace(facts, holes=(*facts.holes[:hole], *rest, *later), stamps=stamps, last_s=last_s,
+                   duration_s=facts.duration_s - by_s)  # fmt: skip
