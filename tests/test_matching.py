@@ -159,6 +159,39 @@ def test_an_action_nobody_ended_explains_nothing_for_ever(desk: Desk) -> None:
     assert desk.verdict(door) == "unexplained"
 
 
+def test_an_action_that_was_over_long_before_explains_nothing(desk: Desk) -> None:
+    act = desk.begins("check")
+    desk.passes(60)
+    desk.ends(act)
+    desk.passes(601)
+    door = desk.opens()
+    desk.passes(ANNOUNCE_S)
+    assert desk.verdict(door) == "unexplained"
+
+
+def test_an_action_that_was_left_open_for_hours_does_not_cover_them_when_it_is_ended_at_last(desk: Desk) -> None:
+    act = desk.begins("check")
+    desk.clock.advance(5 * 3600)
+    door = desk.opens()
+    desk.clock.advance(60)
+    desk.ends(act)
+    desk.passes(ANNOUNCE_S)
+    assert desk.verdict(door) == "unexplained"
+
+
+@pytest.mark.parametrize(("corrected_first", "verdict"), [(True, "unexplained"), (False, "explained")])
+def test_a_correction_counts_for_what_comes_after_it(desk: Desk, corrected_first: bool, verdict: str) -> None:
+    """What was announced when the door opened stands; a correction said too late neither helps nor harms it."""
+    act = desk.begins("check")
+    began_at = desk.clock.now()
+    desk.clock.advance(60)
+    door = 0 if corrected_first else desk.opens()
+    access.correct(desk.db, desk.config, desk.clock, act, ORLOV, "check", ["0001"], began_at, None, key="c")
+    door = door or desk.opens()
+    desk.passes(ANNOUNCE_S)
+    assert desk.verdict(door) == verdict
+
+
 def test_an_action_that_is_declined_takes_its_explanation_along(desk: Desk) -> None:
     act = desk.begins("check")
     door = desk.opens()
@@ -178,7 +211,17 @@ def test_a_camera_that_came_back_by_itself_owes_nothing_and_one_that_stayed_away
     desk.enters("camera.returned", room="0001", camera="room-0001", silent_ms=20_000)
     second = desk.enters("camera.silent", room="0001", camera="room-0001")
     desk.passes(ANNOUNCE_S)
+    desk.enters("camera.returned", room="0001", camera="room-0001", silent_ms=900_000)
+    desk.passes(1)
     assert [desk.verdict(first), desk.verdict(second)] == ["brief", "unexplained"]
+
+
+def test_a_camera_that_came_back_late_owes_its_explanation(desk: Desk) -> None:
+    silent = desk.enters("camera.silent", room="0001", camera="room-0001")
+    desk.passes(121)
+    desk.enters("camera.returned", room="0001", camera="room-0001", silent_ms=121_000)
+    desk.passes(ANNOUNCE_S)
+    assert desk.verdict(silent) == "unexplained"
 
 
 def test_a_program_started_again_at_once_owes_nothing_and_a_box_that_was_off_does(desk: Desk) -> None:
@@ -204,6 +247,28 @@ def test_a_step_of_the_clock_neither_hurries_a_verdict_nor_holds_it(desk: Desk) 
     desk.clock.step(-60 * 86_400)
     desk.passes(ANNOUNCE_S)
     assert desk.verdict(door) == "unexplained"
+
+
+def test_over_a_reboot_into_a_clock_that_is_wrong_the_verdict_still_falls(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door = desk.opens()
+    monkeypatch.setattr(desk.clock, "boot", lambda: "another")
+    monkeypatch.setattr(desk.clock, "_mono_s", 5.0)
+    desk.clock.step(-50 * 365 * 86_400)
+    desk.passes(60)
+    assert desk.verdict(door) is None
+    desk.passes(ANNOUNCE_S)
+    assert desk.verdict(door) == "unexplained"
+
+
+def test_a_journal_that_is_read_again_is_not_judged_again(desk: Desk) -> None:
+    door = desk.opens()
+    desk.passes(ANNOUNCE_S)
+    with store.transaction(desk.db):
+        desk.db.write("delete from judged_to")
+    desk.passes(ANNOUNCE_S)
+    assert (desk.verdict(door), desk.verdicts()) == ("unexplained", ["event.unexplained"])
 
 
 def test_an_entry_of_an_older_program_that_waits_itself_is_left_alone(desk: Desk) -> None:
@@ -233,6 +298,29 @@ def test_a_replacement_whose_rack_was_opened_is_no_contradiction(desk: Desk) -> 
     desk.ends(act)
     desk.passes(SETTLED_S)
     assert (desk.verdict(act), desk.verdicts()) == ("met", ["event.explained"])
+
+
+def test_a_rack_opened_hours_before_does_not_stand_for_a_replacement(desk: Desk) -> None:
+    desk.opens()
+    desk.passes(SETTLED_S)
+    act = desk.begins("replace")
+    desk.ends(act)
+    desk.passes(SETTLED_S)
+    assert desk.verdict(act) == "contradicted"
+
+
+def test_nothing_is_expected_of_an_action_that_was_declined_or_corrected(desk: Desk) -> None:
+    declined = desk.begins("replace")
+    desk.ends(declined)
+    desk.declines(declined)
+    began_at = desk.clock.now()
+    corrected = desk.begins("replace")
+    desk.passes(60)
+    desk.ends(corrected)
+    access.correct(desk.db, desk.config, desk.clock, corrected, ORLOV, "check", ["7777"], began_at, desk.clock.now(),
+                   key="c")  # fmt: skip
+    desk.passes(SETTLED_S)
+    assert [desk.verdict(declined), desk.verdict(corrected), desk.verdicts()] == ["free", "free", []]
 
 
 def test_nothing_is_expected_of_sensors_the_site_has_not(tmp_path: Path) -> None:
