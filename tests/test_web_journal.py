@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from appliance import journal
+from appliance import accounts, journal
 from appliance.model import Role
 from tests.fakes.seeded_site import RACK, Site
 from tests.fakes.visitor import Visitor, text_of
@@ -144,3 +144,18 @@ def test_an_entry_that_does_not_exist_is_said_so(visit: Visit) -> None:
 def test_roles_and_verdicts_are_said_by_their_titles(site: Site, visit: Visit) -> None:
     said = visit(Role.HEAD).page("/journal")
     assert "Account added: orlov, Technician" in said
+
+
+@pytest.mark.parametrize(("language", "word"), [("en", "erased"), ("ru", "стёрто")])
+def test_a_name_that_the_law_took_is_said_to_be_erased_on_every_page(
+    site: Site, visit: Visit, language: str, word: str
+) -> None:
+    seq = unexplained(site)
+    journal.explain(site.db, site.clock, seq, site.people[Role.TECHNICIAN], "Переткнул кабель порта 6")
+    journal.erase(site.db, site.clock, site.people[Role.HEAD], "Обращение № 4", seqs=[journal.head(site.db)[0]])
+    accounts.set_language(site.db, site.people[Role.HEAD].login, language)  # type: ignore[arg-type]
+    head = visit(Role.HEAD)
+    for page in ("/journal", f"/journal/{seq}"):
+        said = head.page(page)
+        assert word in said
+        assert "Gone" not in said
