@@ -271,6 +271,11 @@ def test_a_clock_that_is_set_neither_stops_nor_overwrites_a_recording(db: Databa
     steps = [(b.starts_at - a.ends_at).total_seconds() for a, b in pairwise(segments)]
     assert [s for s in steps if s] == [pytest.approx(-3600, abs=0.5), pytest.approx(5400, abs=0.5)]
     assert all(0 < (s.ends_at - s.starts_at).total_seconds() < 3 for s in segments)
+    assert [archive.number_of(Path(s.path)) for s in segments] == list(range(len(segments)))  # whatever the clock said
+    assert [s.clock.step_ms for s in segments if s.clock.step_ms] == [
+        pytest.approx(-3_600_000, abs=500), pytest.approx(5_400_000, abs=500)]  # fmt: skip
+    known = {round(s.clock.camera_offset_ms / 1e5) for s in segments if s.clock.camera_offset_ms is not None}
+    assert known >= {36, -18}  # the camera's clock stayed where it was: an hour ahead, then half an hour behind
 
 
 # --- the timeline, the plan and the syncing, without a camera ---
