@@ -119,7 +119,8 @@ def test_each_unit_says_what_it_may_reach(name: str) -> None:
 def test_the_pages_reach_neither_device_nor_camera_password_nor_network() -> None:
     said = unit("web")
     assert said["IPAddressAllow"] == ["localhost"]
-    assert said["InaccessiblePaths"] == ["-/etc/examsite/cameras"]
+    keys = "-/var/lib/examsite/keys/journal.key -/var/lib/examsite/keys/sealed.key"
+    assert said["InaccessiblePaths"] == ["-/etc/examsite/cameras", keys]
     assert "ReadWritePaths" not in said
 
 
