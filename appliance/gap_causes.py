@@ -84,14 +84,8 @@ def cause_of(db: Database, window: Window, starts: str, ends: str, planned_at: s
 
 
 def _deeper(db: Database, camera: str, starts: str, ends: str) -> Found | None:
-    """Why a camera was lost, where somebody or something else knows."""
-    restarted = db.rows(
-        f"select seq from journal where kind in ({', '.join('?' * len(RESTARTS))}) and at > ? and at < ?"  # noqa: S608
-        " and json_extract(row, '$.camera') = ?", (*RESTARTS, _moved(starts, -RESTART_NEAR), _moved(ends, RESTART_NEAR),
-                                                   camera),
-    )  # fmt: skip
-    if restarted:
-        return Found("camera restarted", tuple(int(row["seq"]) for row in restarted))
+    """Why a camera was lost, where somebody or something else knows. A switch without power also restarts its cameras,
+    so the network is asked first."""
     down = db.rows(
         "select l.seq from journal l where l.kind = 'network.lost' and l.at > ? and l.at < ? and not exists"
         " (select 1 from journal b where b.kind = 'network.back' and b.ref = l.seq and b.at < ?)",
@@ -99,6 +93,13 @@ def _deeper(db: Database, camera: str, starts: str, ends: str) -> Found | None:
     )
     if down or _all_at_once(db, starts, ends):
         return Found("network down", tuple(int(row["seq"]) for row in down))
+    restarted = db.rows(
+        f"select seq from journal where kind in ({', '.join('?' * len(RESTARTS))}) and at > ? and at < ?"  # noqa: S608
+        " and json_extract(row, '$.camera') = ?", (*RESTARTS, _moved(starts, -RESTART_NEAR), _moved(ends, RESTART_NEAR),
+                                                   camera),
+    )  # fmt: skip
+    if restarted:
+        return Found("camera restarted", tuple(int(row["seq"]) for row in restarted))
     return None
 
 
