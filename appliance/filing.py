@@ -60,7 +60,7 @@ class Filing:
                 facts = facts.without_false_start()
                 # Not where ffmpeg says it begins: that is 0 also when it waited seconds for the first key frame.
                 starts_s = max(starts_s, finished.ends_s - facts.duration_s)
-            by_s, hole = self._timeline.jump_s(starts_s, facts.holes)
+            by_s, hole = self._timeline.jump_s(starts_s, facts.holes, facts.frame_s)
             if hole is not None:
                 starts_s, facts = starts_s + by_s, _healed(facts, hole, by_s)
             placed = self._timeline.place(

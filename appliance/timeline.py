@@ -56,13 +56,17 @@ class Timeline:
             return self._clock.now()
         return min(self._clock.now(), self._wall(media_s - self._jumped_s + anchor_s, self._wall_minus_mono_s()))
 
-    def jump_s(self, starts_s: float, holes: tuple[tuple[float, float], ...]) -> tuple[float, int | None]:
+    def jump_s(
+        self, starts_s: float, holes: tuple[tuple[float, float], ...], frame_s: float
+    ) -> tuple[float, int | None]:
         """How far the camera moved its stamps forward before or in the file that is placed next; 0 when it did not.
 
         And which hole of the file that made, None for the one before it. In a true hole nothing arrives: frames after
         it are as late as those before. After moved stamps they seem to come early, which no network does.
         """
-        if self._anchor_s is None or self._low_s is None or self._anchor_s - self._low_s < JUMP_S:
+        if self._anchor_s is None:
+            return self._jump_in_first_s(holes, frame_s)
+        if self._low_s is None or self._anchor_s - self._low_s < JUMP_S:
             return 0.0, None
         by_s = self._anchor_s - self._low_s
         apart_s = starts_s - self._jumped_s - self._end_media_s
@@ -73,6 +77,18 @@ class Timeline:
                 self._jumped_s += by_s
                 return by_s, number
         return 0.0, None  # it lies behind this file: the next one shows it
+
+    def _jump_in_first_s(self, holes: tuple[tuple[float, float], ...], frame_s: float) -> tuple[float, int | None]:
+        """The same while nothing is known of the run yet but when its frames came: by their count alone."""
+        for number, (begins_s, ends_s) in enumerate(holes):
+            last = round(begins_s / frame_s)  # frames before it
+            before = [at_s - n * frame_s for n, at_s in self._counted if n <= last]
+            after = [at_s - n * frame_s for n, at_s in self._counted if n > last]
+            by_s = ends_s - begins_s
+            if by_s > JUMP_S and before and after and min(after) - min(before) < by_s / 2:
+                self._jumped_s += by_s
+                return by_s, number
+        return 0.0, None
 
     def place(
         self, starts_s: float, duration_s: float, frame_s: float, frames: int = 0, *, steady: bool = False

@@ -72,20 +72,38 @@ def clip(
     codec: str, fps: int, gop: int, seconds: int, b_frames: int, size: str
 ) -> tuple[tuple[int, tuple[bytes, ...]], ...]:
     """A clip: of each frame, in the order of sending, its place in the order of showing and its NAL units."""
+    always = "repeat-headers=1:scenecut=0:open-gop=0"
     coder = {
-        "h264": ["-c:v", "libx264", "-bf", str(b_frames), "-x264-params", "repeat-headers=1:scenecut=0:open-gop=0:slices=1"],
-        "h265": ["-c:v", "libx265", "-x265-params", f"repeat-headers=1:scenecut=0:open-gop=0:bframes={b_frames}"
-                 ":log-level=error:pools=none"],
-    }[codec]  # fmt: skip
+        "h264": ["-c:v", "libx264", "-bf", str(b_frames), "-x264-params", f"{always}:slices=1"],
+        "h265": ["-c:v", "libx265", "-x265-params", f"{always}:bframes={b_frames}:log-level=error:pools=none"],
+    }[codec]
     argv = ["ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", f"testsrc2=s={size}:r={fps}:d={seconds}"]
     argv += [*coder, "-preset", "ultrafast", "-threads", "1", "-g", str(gop), "-keyint_min", str(gop), "-b:v", "300k"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
         subprocess.run([*argv, str(path)], check=True, timeout=60)
-        shown = subprocess.run(["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "packet=pts", "-of",
-                                "csv=p=0", str(path)], capture_output=True, text=True, check=True).stdout.split()  # fmt: skip
-        annexb = subprocess.run(["ffmpeg", "-v", "error", "-i", str(path), "-c", "copy", "-f", codec.replace("h265", "hevc"),
-                                 "pipe:1"], capture_output=True, check=True).stdout  # fmt: skip
+        shown = subprocess.run(
+            [
+                "ffprobe",
+                "-v",
+                "error",
+                "-select_streams",
+                "v:0",
+                "-show_entries",
+                "packet=pts",
+                "-of",
+                "csv=p=0",
+                str(path),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        annexb = subprocess.run(
+            ["ffmpeg", "-v", "error", "-i", str(path), "-c", "copy", "-f", codec.replace("h265", "hevc"), "pipe:1"],
+            capture_output=True,
+            check=True,
+        ).stdout
     stamps = [int(line.strip(",")) for line in shown]
     places = {stamp: place for place, stamp in enumerate(sorted(stamps))}
     frames: list[list[bytes]] = [[]]
@@ -110,9 +128,27 @@ def kind_of(unit: bytes, codec: str) -> int:
 def slices_in(path: Path, codec: str = "h264") -> list[str]:
     """What a recording holds, slice by slice."""
     name = codec.replace("h265", "hevc")
-    made = subprocess.run(["ffmpeg", "-v", "error", "-i", str(path), "-map", "0:v:0", "-c", "copy", "-bsf:v",
-                           f"{codec.replace('h265', 'hevc')}_mp4toannexb", "-f", name, "pipe:1"],
-                          capture_output=True, check=True, timeout=60).stdout  # fmt: skip
+    made = subprocess.run(
+        [
+            "ffmpeg",
+            "-v",
+            "error",
+            "-i",
+            str(path),
+            "-map",
+            "0:v:0",
+            "-c",
+            "copy",
+            "-bsf:v",
+            f"{codec.replace('h265', 'hevc')}_mp4toannexb",
+            "-f",
+            name,
+            "pipe:1",
+        ],
+        capture_output=True,
+        check=True,
+        timeout=60,
+    ).stdout
     return [digest(unit) for unit in units(made) if kind_of(unit, codec) in SLICES[codec]]
 
 
@@ -283,13 +319,24 @@ class Client:
         one = make(f"{m.user}:cam:{m.password}".encode()).hexdigest()
         two = make(f"{method}:{given.get('uri')}".encode()).hexdigest()
         middle = f"{given['nc']}:{given['cnonce']}:auth:" if "qop" in given else ""
-        return given.get("uri") == url and given.get("response") == make(
-            f"{one}:{self._nonce}:{middle}{two}".encode()).hexdigest()  # fmt: skip
+        return (
+            given.get("uri") == url
+            and given.get("response") == make(f"{one}:{self._nonce}:{middle}{two}".encode()).hexdigest()
+        )
 
     def _sdp(self) -> str:
         m = self._manner
-        lines = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=fake", "c=IN IP4 0.0.0.0", "t=0 0", "m=video 0 RTP/AVP 96",
-                 f"a=rtpmap:96 {m.codec.upper()}/90000", self._fmtp(), "a=control:track1"]  # fmt: skip
+        lines = [
+            "v=0",
+            "o=- 1 1 IN IP4 127.0.0.1",
+            "s=fake",
+            "c=IN IP4 0.0.0.0",
+            "t=0 0",
+            "m=video 0 RTP/AVP 96",
+            f"a=rtpmap:96 {m.codec.upper()}/90000",
+            self._fmtp(),
+            "a=control:track1",
+        ]
         if m.sound:
             number, rtpmap, _, _ = SOUNDS[m.sound]
             lines += [f"m=audio 0 RTP/AVP {number}", f"a=rtpmap:{number} {rtpmap}", "a=control:track2"]
@@ -299,8 +346,11 @@ class Client:
         if not self._manner.parameter_sets_in_sdp:
             return "a=fmtp:96 packetization-mode=1" if self._manner.codec == "h264" else ""
         _, first = self._camera.frames()[0]
-        said = [base64.b64encode(unit).decode() for unit in first
-                if kind_of(unit, self._manner.codec) in ((7, 8) if self._manner.codec == "h264" else (32, 33, 34))]  # fmt: skip
+        said = [
+            base64.b64encode(unit).decode()
+            for unit in first
+            if kind_of(unit, self._manner.codec) in ((7, 8) if self._manner.codec == "h264" else (32, 33, 34))
+        ]
         if self._manner.codec == "h264":
             return f"a=fmtp:96 packetization-mode=1;sprop-parameter-sets={','.join(said)}"
         return "a=fmtp:96 " + ";".join(f"sprop-{n}={v}" for n, v in zip(("vps", "sps", "pps"), said, strict=False))

@@ -1,0 +1,185 @@
+"""`examsite record`: strange cameras into a folder, without a site."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance import trial
+from appliance.model import ApplianceError
+from tests.fakes.recorded_site import ROOT, wait_until
+from tests.fakes.rtsp_camera import Manner, RtspCamera, slices_in
+
+Stream = dict[str, Any]
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "appliance", "record", *words]
+
+
+def record(folder: Path, seconds: float, *words: str, password: str = "") -> tuple[int, dict[str, Any], str]:
+    """Exit status, report, and what it told people."""
+    secret = folder.parent / "password"
+    secret.write_text(f"{password}\n", encoding="utf-8")
+    done = subprocess.run(
+        [*command(*words, "--to", str(folder), "--seconds", str(seconds), "--json"),
+         *(["--user", "u", "--password-file", str(secret)] if password else [])],
+        cwd=ROOT, capture_output=True, text=True, timeout=90, check=False, env={**os.environ, "LC_ALL": "C.UTF-8"},
+    )  # fmt: skip
+    return done.returncode, json.loads(done.stdout or "{}"), done.stderr
+
+
+# What each camera does, and what must be found of it.
+STRANGE = {
+    "plain": Manner(),
+    "sha-256": Manner(auth=("sha-256",)),
+    "udp": Manner(transports=("udp",)),
+    "h265 with B-frames": Manner(codec="h265", b_frames=2),
+    "sound in G.711": Manner(sound="pcmu"),
+    "stamps an hour on": Manner(jumps=((35, 3600.0),)),
+    "stamps wrap": Manner(first_stamp=(1 << 32) - 300_000),
+    "size changes": Manner(sizes=("320x180", "640x360"), seconds=6),
+    "varying rate": Manner(rare=(5, 2)),
+    "begins mid-GOP": Manner(gop=20, mid_gop=True),
+    "hangs up": Manner(hang_up_at=30),
+}
+
+
+@pytest.fixture(scope="module")
+def strange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[Stream, list[str], list[str]]]]:
+    """Of each strange camera: its part of the report, the slices recorded, and those it sent meanwhile."""
+    folder = tmp_path_factory.mktemp("strange") / "to"
+    with ExitStack() as running:
+        cameras = {name: running.enter_context(RtspCamera(manner)) for name, manner in STRANGE.items()}
+        urls = [word for camera in cameras.values() for word in ("--url", camera.url)]
+        status, report, _ = record(folder, 7, *urls, "--segment-s", "3", password=Manner().password)
+    assert status == 1  # one hangs up
+    found = {}
+    for (name, camera), stream in zip(cameras.items(), report["streams"], strict=True):
+        with ThreadPoolExecutor(2) as several:
+            parts = several.map(lambda s: slices_in(folder / s["path"], STRANGE[name].codec), stream["segments"])  # noqa: B023
+            recorded = [each for part in parts for each in part]
+        first = camera.sent.index(recorded[0])
+        found[name] = stream, recorded, camera.sent[first : first + len(recorded)]
+        for segment in stream["segments"]:
+            content = (folder / segment["path"]).read_bytes()
+            assert (len(content), hashlib.sha256(content).hexdigest()) == (segment["bytes"], segment["sha256"])
+    yield found
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_every_frame_a_strange_camera_sent_is_recorded_once(
+    strange: dict[str, tuple[Stream, list[str], list[str]]], name: str
+) -> None:
+    stream, recorded, sent = strange[name]
+    assert recorded == sent
+    assert len(recorded) == sum(segment["frames"] for segment in stream["segments"])
+    assert len(stream["segments"]) >= 2
+    assert {segment["codec"] for segment in stream["segments"]} == {"hevc" if "h265" in name else "h264"}
+    assert {segment["sound"] for segment in stream["segments"]} == {"aac" if "sound" in name else None}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_its_times_follow_each_other_and_its_gaps_have_their_cause(
+    strange: dict[str, tuple[Stream, list[str], list[str]]], name: str
+) -> None:
+    stream = strange[name][0]
+    times = [t for s in stream["segments"] for t in (s["first_frame_at"], s["last_frame_at"], s["ends_at"])]
+    assert times == sorted(times)
+    causes = [gap["code"] for gap in stream["gaps"] if gap["code"] != "recording starting"]
+    assert set(causes) == ({"connection closed"} if name == "hangs up" else set())
+    assert stream["ok"] is (name != "hangs up")
+    gaps_s = sum(gap["seconds"] for gap in stream["gaps"])
+    assert stream["recorded_s"] + gaps_s == pytest.approx(stream["required_s"], abs=0.01)
+
+
+def test_a_refused_password_is_told_at_once_and_tried_once(tmp_path: Path) -> None:
+    with RtspCamera(Manner(auth=("md5",))) as camera:
+        status, report, told = record(tmp_path / "to", 60, "--url", camera.url, password="wrong")
+    (stream,) = report["streams"]
+    assert (status, report["ok"], stream["segments"]) == (1, False, [])
+    assert [gap["cause"] for gap in stream["gaps"]] == ["The camera refused the password."]
+    assert told.count("refused") == 1
+    assert camera.requests.count("DESCRIBE signed") == 1
+
+
+def test_a_camera_that_never_answers_is_one_gap_with_its_cause(tmp_path: Path) -> None:
+    status, report, _ = record(tmp_path / "to", 1, "--url", "rtsp://name:word@127.0.0.1:9/x")
+    (stream,) = report["streams"]
+    assert status == 1
+    assert [gap["code"] for gap in stream["gaps"]] == ["camera unreachable"]
+    assert stream["gaps"][0]["seconds"] == pytest.approx(1.0, abs=0.01)
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "to").rglob("*") if path.is_file())
+    assert b"name:word" not in kept
+    assert "word" not in json.dumps(report)
+
+
+def test_killed_it_leaves_playable_files_that_the_next_run_takes_in(tmp_path: Path) -> None:
+    folder = tmp_path / "to"
+    with RtspCamera(Manner()) as camera:
+        words = ("--url", camera.url, "--segment-s", "3", "--to", str(folder), "--seconds", "60", "--json")
+        first = subprocess.Popen(command(*words), cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        wait_until(lambda: len(camera.sent) > 45, "a few seconds are recorded")
+        first.kill()
+        first.wait()
+        files = sorted(folder.rglob("*.mp4"))
+        left = [each for path in files for each in slices_in(path)]
+        kept = {path.name: path.read_bytes() for path in files}
+        second = subprocess.Popen(
+            command(*words), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        count = len(camera.sent)
+        wait_until(lambda: len(camera.sent) > count + 25, "it records again")
+        second.send_signal(signal.SIGINT)
+        said, _ = second.communicate(timeout=30)
+    report = json.loads(said)
+    assert len(left) > 20
+    assert second.returncode == 0
+    assert len(report["taken_in"]) + sum("aside" in path.parts for path in folder.rglob("*.unreadable")) >= 1
+    now = {path.name: path.read_bytes() for path in folder.rglob("*.mp4")}
+    for name, content in kept.items():
+        run_and_number = name.split("-", 1)[1] if name.startswith("20") else name
+        archived = [data for each, data in now.items() if each.endswith(run_and_number)]
+        assert archived in ([content], [])  # the same bytes; none when it was too new to hold a frame
+    assert {s["path"] for s in report["streams"][0]["segments"]}.isdisjoint(report["taken_in"])
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://10.0.0.5/x", "10.0.0.5", "rtsp://", "rtsp://u:secret@:x/", "file:///etc/passwd"]
+)
+def test_what_is_no_address_of_a_stream_is_refused_with_a_sentence(url: str) -> None:
+    with pytest.raises(ApplianceError) as refused:
+        trial.camera(url, [], "", "", sound=True)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_folder_tells_its_camera_and_never_holds_two() -> None:
+    urls = (
+        "rtsp://10.0.0.5/main",
+        "rtsp://a:b@10.0.0.5:554/main",
+        "rtsp://10.0.0.5:8554/main",
+        "http://10.0.0.6/onvif",
+    )
+    found: list[trial.TypedCamera] = []
+    for url in urls:
+        found.append(trial.camera(url, [c.id for c in found], "u", "p", sound=False))
+    assert [c.id for c in found] == ["10-0-0-5-main", "10-0-0-5-main-2", "10-0-0-5-8554-main", "10-0-0-6-onvif"]
+    assert [(c.user, c.password()) for c in found][:2] == [("u", "p"), ("a", "b")]
+    assert found[1].stream == "rtsp://10.0.0.5:554/main"
+
+
+def test_two_recordings_never_share_a_folder(tmp_path: Path) -> None:
+    config = trial.site(tmp_path, (), 60)
+    with trial.alone(config), pytest.raises(ApplianceError), trial.alone(config):
+        raise AssertionError("both hold it")
