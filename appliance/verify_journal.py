@@ -263,23 +263,18 @@ def _in_order(value: Any) -> Any:
     return [_in_order(item) for item in value] if isinstance(value, list) else value
 
 
-_DECODE = json.JSONDecoder(parse_float=_no_fraction, parse_constant=_no_fraction).decode
-_DECODE_SLOWLY = json.JSONDecoder(parse_float=_no_fraction, parse_constant=_no_fraction, parse_int=_whole).decode
+_DECODE = json.JSONDecoder(parse_float=_no_fraction, parse_constant=_no_fraction, parse_int=_whole).decode
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
 _ENCODE_AS_IT_IS = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_UNUSUAL = re.compile(rb"[\xf0-\xf7]|[0-9]{16}")  # beyond the first plane the two orders differ; or perhaps over 2**53
 
 
 def read_json(raw: bytes) -> Any:
     """The value of canonical JSON. ValueError for any other spelling: a double key, a blank, an escape too many."""
     try:
         text = raw.decode("utf-8")
-        if _UNUSUAL.search(raw):
-            value = _DECODE_SLOWLY(text)
-            again = _ENCODE_AS_IT_IS(_in_order(value))
-        else:
-            value = _DECODE(text)
-            again = _ENCODE(value)
+        value = _DECODE(text)
+        beyond_the_first_plane = len(text.encode("utf-16-le")) != 2 * len(text)  # only there the two orders differ
+        again = _ENCODE_AS_IT_IS(_in_order(value)) if beyond_the_first_plane else _ENCODE(value)
     except (RecursionError, UnicodeError) as bad:
         raise ValueError(type(bad).__name__) from bad
     if again != text:
@@ -444,6 +439,9 @@ def personal_places(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield from personal_places(item, f"{path}/{place}")
 
 
+_AT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")  # one spelling, in UTC
+
+
 class Rows:
     """Goes through the rows in order and remembers what later ones need. Raises at the first bad row."""
 
@@ -498,7 +496,7 @@ class Rows:
             raise Wrong("other-box", entry=number, other=f"{said['box']}/{said['epoch']}")
         whole = type(said["mono_us"]) is int and said["mono_us"] >= 0
         cited = isinstance(said["refs"], list) and all(type(r) is int and 0 < r < number for r in said["refs"])
-        dated = isinstance(said["at"], str) and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", said["at"])
+        dated = isinstance(said["at"], str) and _AT.fullmatch(said["at"])
         parts = {
             "at": dated, "boot": isinstance(said["boot"], str), "kind": isinstance(said["kind"], str),
             "mono_us": whole, "refs": cited, "data": isinstance(said["data"], dict),
@@ -516,7 +514,7 @@ class Rows:
             raise Wrong("monotonic", entry=number)
         self._mono_us[boot] = mono_us
         try:
-            at = datetime.strptime(said["at"], "%Y-%m-%dT%H:%M:%S.%fZ")
+            at = datetime.fromisoformat(said["at"][:-1])
         except ValueError:
             raise Wrong("shape", entry=number, field="at") from None
         before, self._before = self._before, (boot, mono_us, at)
