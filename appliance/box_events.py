@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
@@ -29,6 +29,7 @@ from drivers.types import DriverError
 log = logging.getLogger(__name__)
 
 LOOK_S = 2.0
+FRESH_S = 0.5
 AGAIN_AFTER_S = 30.0  # after a fault of ours, or a full disk
 SETTLE_S = 60.0  # after boot: what has not shown itself yet is not called gone
 FLAP_COUNT, FLAP_WITHIN_S, STEADY_S = 5, 600.0, 60.0  # more losses than this: only its state is entered, once steady
@@ -81,16 +82,26 @@ def _watch(config: Config, clock: Clock, stop: threading.Event, root: Path) -> N
     with closing(store.open(config.database)) as db:
         while not stop.wait(pause_s):
             try:
-                look(db, config, clock, root)
+                look(db, config, clock, root, stop.wait)
                 pause_s = LOOK_S
             except Exception:  # the loop's one place to decide: it is said, and tried again
                 log.exception("the box could not be looked at")
                 pause_s = AGAIN_AFTER_S
 
 
-def look(db: Database, config: Config, clock: Clock, root: Path = host_parts.ROOT) -> None:
-    """One look at everything. Each subject has a transaction of its own, and only when it changed."""
-    _look_usb(db, clock, host_parts.usb(root))
+def look(
+    db: Database, config: Config, clock: Clock, root: Path = host_parts.ROOT,
+    pause: Callable[[float], object] | None = None,
+) -> None:  # fmt: skip
+    """One look at everything. Each subject has a transaction of its own, and only when it changed.
+
+    With `pause` a device that has just come is given a moment: the kernel shows what it can do after the device itself.
+    """
+    devices, last = host_parts.usb(root), known(db, "usb")
+    if pause is not None and last is not None and devices.keys() - last.value.keys():
+        pause(FRESH_S)
+        devices |= host_parts.usb(root)
+    _look_usb(db, clock, devices)
     _look_network(db, clock, host_parts.network(root))
     _look_power(db, config, clock, host_parts.supplies(root).mains)
     _look_program(db, clock, host_parts.version())
@@ -122,9 +133,13 @@ def _look_usb(db: Database, clock: Clock, now: Mapping[str, UsbDevice]) -> None:
 
 
 def _same(before: UsbDevice, now: UsbDevice) -> bool:
-    """The same device that was never out: pulled and put back within one look, it has another number."""
-    is_it = (before.vendor, before.product, before.serial) == (now.vendor, now.product, now.serial)
-    return is_it and before.number in (UNNUMBERED, now.number)
+    """The same device that was never out: pulled and put back within one look, it has another number.
+
+    Within one boot the number decides: what a device tells of itself may come a moment after it showed itself.
+    """
+    if (before.vendor, before.product) != (now.vendor, now.product):
+        return False
+    return before.number == now.number or (before.number == UNNUMBERED and before.serial == now.serial)
 
 
 def _of(device: UsbDevice) -> dict[str, Any]:

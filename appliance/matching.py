@@ -195,7 +195,7 @@ def _judge_act(db: Database, config: Config, clock: Clock, entry: Entry, announc
     """Whether the box saw anything of an action that is over; enter it when it did not."""
     act = next((act for act in announced if act.seq == entry.seq), None)
     rules = [rule for rule in _expected(config, entry.data.get("action")) if act and _visible(config, rule, act)]
-    if act is None or act.declined or act.superseded_by is not None or not rules:
+    if act is None or not rules:
         return _settle(db, entry, "free")
     if act.ended_at is None:
         return False

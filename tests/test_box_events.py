@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import random
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -14,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance import box_events, camera_looks, config_changes, differences, exams, journal, store
+from appliance import box_events, camera_looks, config_changes, differences, exams, journal, matching, store
 from appliance import config as configuration
 from appliance.camera_looks import Looks
 from appliance.clock import FakeClock
@@ -113,6 +116,19 @@ def test_a_keyboard_that_calls_itself_a_lie_is_told_by_what_it_does(box: Box) ->
     assert "keyboard, mouse or reader, Kingston Mains power is back" in said
     assert "\n" not in said
     assert len(said) < 200
+
+
+def test_what_a_device_tells_a_moment_later_is_waited_for_and_makes_no_second_device(box: Box) -> None:
+    def a_moment(_: float) -> None:
+        box.tree.pull("1-1")
+        box.tree.numbers -= 1
+        box.tree.plug("1-1", classes=("08",))
+
+    box.tree.plug("1-1", serial="", classes=())
+    box_events.look(box.db, box.config, box.clock, box.tree.root, a_moment)
+    (entry,) = journal.entries(box.db)
+    assert (entry.kind, entry.data["serial"], entry.data["classes"]) == ("usb.plugged", "60A44C", ["storage"])
+    assert box.look() == []
 
 
 def test_what_was_plugged_while_the_keeper_was_down_is_entered_at_its_start(box: Box) -> None:
@@ -280,7 +296,7 @@ def test_the_watch_enters_what_happens_by_itself(box: Box) -> None:
     thread = box_events.start(box.config, box.clock, stop, box.tree.root)
     box.tree.plug("1-4")
     try:
-        for _ in range(100):
+        for _ in range(600):
             if box.kinds():
                 break
             stop.wait(0.05)
@@ -288,6 +304,37 @@ def test_the_watch_enters_what_happens_by_itself(box: Box) -> None:
         stop.set()
         thread.join(10)
     assert box.kinds() == ["usb.plugged"]
+
+
+def keep_looking(config: Config, clock: BootClock, root: Path) -> None:
+    db = store.open(config.database)
+    while True:
+        box_events.look(db, config, clock, root)
+        matching.tend(db, config, clock)
+
+
+def test_a_keeper_killed_at_any_moment_enters_each_stick_once_and_judges_it_once(box: Box) -> None:
+    """SIGKILL, again and again, while sticks are put in; the clock stands so late that each is judged at once."""
+    processes = multiprocessing.get_context("fork")
+    chance = random.Random(5)
+    for n in range(1, 13):
+        box.clock.advance(3600)
+        keeper = processes.Process(target=keep_looking, args=(box.config, box.clock, box.tree.root), daemon=True)
+        keeper.start()
+        box.tree.plug(f"1-{n}")
+        keeper.join(chance.uniform(0.005, 0.06))
+        keeper.kill()
+        keeper.join(10)
+        assert keeper.exitcode == -signal.SIGKILL
+    box.look()
+    box.clock.advance(3600)
+    while matching.tend(box.db, box.config, box.clock):
+        pass
+    plugged = journal.entries(box.db, kinds=["usb.plugged"])
+    assert sorted(entry.data["port"] for entry in plugged) == sorted(f"1-{n}" for n in range(1, 13))
+    judged = [entry.refs[0] for entry in journal.entries(box.db, kinds=["event.unexplained"])]
+    assert sorted(judged) == [entry.seq for entry in plugged]
+    assert journal.verify(journal.stored_rows(box.db)).ok
 
 
 # The configuration

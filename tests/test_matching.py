@@ -216,6 +216,27 @@ def test_a_camera_that_came_back_by_itself_owes_nothing_and_one_that_stayed_away
     assert [desk.verdict(first), desk.verdict(second)] == ["brief", "unexplained"]
 
 
+@pytest.mark.parametrize("looked", [True, False])
+def test_brief_is_brief_also_during_an_announced_action(desk: Desk, looked: bool) -> None:
+    desk.begins("check", room="0001")
+    silent = desk.enters("camera.silent", room="0001", camera="room-0001")
+    desk.clock.advance(20)
+    if looked:
+        desk.passes(1)
+    desk.enters("camera.returned", room="0001", camera="room-0001", silent_ms=20_000)
+    desk.passes(ANNOUNCE_S)
+    assert desk.verdict(silent) == "brief"
+
+
+def test_a_camera_gone_during_an_announced_action_is_explained_when_it_stays_away(desk: Desk) -> None:
+    desk.begins("replace", room="0001")
+    silent = desk.enters("camera.silent", room="0001", camera="room-0001")
+    desk.passes(1)
+    assert desk.verdict(silent) is None
+    desk.passes(120)
+    assert desk.verdict(silent) == "explained"
+
+
 def test_a_camera_that_came_back_late_owes_its_explanation(desk: Desk) -> None:
     silent = desk.enters("camera.silent", room="0001", camera="room-0001")
     desk.passes(121)

@@ -27,12 +27,14 @@ class SysTree:
         maker: str = "Kingston", name: str = "DataTraveler 3.0", classes: tuple[str, ...] = ("08",),
     ) -> None:  # fmt: skip
         self.numbers += 1
-        place = f"sys/bus/usb/devices/{port}"
+        devices = self.root / "sys/bus/usb/devices"
+        place = f"sys/bus/usb/.{port}"  # laid out aside: the kernel shows a device whole
         self._say(place, idVendor=vendor, idProduct=product, serial=serial, manufacturer=maker, product=name,
                   devnum=str(self.numbers), bDeviceClass="00")  # fmt: skip
         for number, code in enumerate(classes):
             self._say(f"sys/bus/usb/devices/{port}:1.{number}", bInterfaceClass=code)
             self._say(f"{place}/{port}:1.{number}", bInterfaceClass=code)
+        (self.root / place).rename(devices / port)
 
     def pull(self, port: str) -> None:
         for place in (self.root / "sys/bus/usb/devices").glob(f"{port}*"):
