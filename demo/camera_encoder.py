@@ -49,11 +49,12 @@ class CameraConfig:
     password: str
     serial: str
     clock_offset_s: float = 0.0
+    quirks: tuple[str, ...] = ()  # demo/onvif_quirks.py
 
     @classmethod
     def read(cls, raw: dict[str, Any]) -> CameraConfig:
         """Take one entry of the file; an unknown key, codec or sound is refused."""
-        config = cls(**raw)
+        config = cls(**{**raw, "quirks": tuple(raw.get("quirks", ()))})
         if not config.id.replace("-", "").replace("_", "").isalnum():
             raise ValueError(f"camera {config.id!r}: an id is letters, digits, - and _")
         if config.codec not in AUD or config.sound not in (*SOUND_RATE, "none"):

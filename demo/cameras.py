@@ -2,7 +2,8 @@
 
 Run by /usr/bin/python3 (GStreamer's bindings are Debian packages): python3 -m demo.cameras CONFIG --folder DIR
 CONFIG is a JSON list of {"id", "label", "codec": "h264|h265", "sound": "pcma|aac|none", "user", "password", "serial"}
-and, when wanted, "clock_offset_s". Each camera is at rtsp://127.0.0.1:PORT/<id>/main with Digest sign-in.
+and, when wanted, "clock_offset_s" and "quirks" (demo/onvif_quirks.py). Each camera is at
+rtsp://127.0.0.1:PORT/<id>/main with Digest sign-in.
 
 One line of JSON on standard output says when all cameras run, and where: `rtsp_port`, `control_port`, `cameras`.
 The picture carries the room, the site's clock, and the frame counter in digits and as a bar code along the top edge:
@@ -13,6 +14,7 @@ Control: one command a line on TCP 127.0.0.1:control_port, one line of answer ea
   silence ID SECONDS   no media, but the connections stay and the server answers (a new DESCRIBE waits for media)
   drop ID SECONDS      connections are closed, and new ones are closed at their first request
   clock ID SECONDS     the camera's ONVIF clock is off by so much
+  quirk ID NAME        the camera misbehaves in this way from now on (demo/onvif_quirks.py)
   stats                JSON, for each camera the last frame sent, its rate, its ffmpeg's pid
 The process ends its ffmpegs when it ends, and ends itself when standard input closes (--end-with-stdin): that holds
 however the parent dies, and whichever of its threads started us.
@@ -36,6 +38,7 @@ from demo.camera_rtsp import Camera, Server
 from demo.discovery_answer import start_discovery
 from demo.gst import GLib, Gst
 from demo.onvif_face import Face
+from demo.onvif_quirks import Quirk, misbehave
 from demo.onvif_set_face import furnish
 
 START_TIMEOUT_S = 20.0
@@ -44,20 +47,25 @@ START_TIMEOUT_S = 20.0
 class Commands:
     """The control port's commands."""
 
-    def __init__(self, cameras: dict[str, Camera], server: Server) -> None:
-        self._cameras, self._server = cameras, server
+    def __init__(self, cameras: dict[str, Camera], server: Server, faces: dict[str, Face]) -> None:
+        self._cameras, self._server, self._faces = cameras, server, faces
 
     def run(self, line: str) -> str:
         words = line.split()
         if words == ["stats"]:
             return json.dumps({name: camera.stats() for name, camera in self._cameras.items()})
+        if len(words) == 3 and words[0] == "quirk" and words[1] in self._faces:
+            if words[2] not in set(Quirk):
+                return f"error: there is no quirk {words[2]}"
+            misbehave(self._faces[words[1]], Quirk(words[2]))
+            return "ok"
         known: dict[str, Callable[[Camera, float], None]] = {
             "silence": self._silence,
             "drop": self._drop,
             "clock": self._clock,
         }
         if len(words) != 3 or words[0] not in known or words[1] not in self._cameras:
-            return "error: silence|drop|clock ID SECONDS, or stats"
+            return "error: silence|drop|clock ID SECONDS, quirk ID NAME, or stats"
         try:
             amount = float(words[2])
         except ValueError:
@@ -135,6 +143,7 @@ def main() -> None:
             on_restart=functools.partial(server.restart, cameras[name]),
             on_password=functools.partial(server.sign_in, cameras[name]),
         )
+        misbehave(face, *map(Quirk, cameras[name].config.quirks))
         face.start()
     loop = GLib.MainLoop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -147,7 +156,7 @@ def main() -> None:
         wait_for_pictures(cameras)
         if arguments.discovery:
             start_discovery(list(faces.values()))
-        control_port = start_control(Commands(cameras, server))
+        control_port = start_control(Commands(cameras, server, faces))
         said = {"rtsp_port": port, "control_port": control_port, "cameras": [face.address() for face in faces.values()]}
         print(json.dumps(said), flush=True)
         loop.run()

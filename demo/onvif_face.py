@@ -59,6 +59,7 @@ class Face:
         self.endpoint = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, 'examsite:' + subject.config.serial)}"
         self.xaddrs = self.device_url  # as said in discovery
         self.pull = PullService(self)
+        self.moving = False
         self._away_s = (0.0, 0.0)  # from when until when it is switched off, monotonic
 
     def start(self) -> None:

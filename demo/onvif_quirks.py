@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from demo.onvif_face import Face
-from demo.onvif_soap import NAMESPACES, Asked, Fault, HangUp
+from demo.onvif_soap import NAMESPACES, Asked, Fault, HangUp, told
 
 PTZ = f"{{{NAMESPACES['tptz']}}}"
 SLOW_S = 0.2
@@ -273,14 +273,24 @@ def _snapshot_rtsp(face: Face) -> None:
 
 
 def _moves_on(face: Face) -> None:
-    """A move never ends by itself, and one with a time limit is refused."""
+    """A move never ends by itself, one with a time limit is refused, and so is the first Stop."""
+    face.services.setdefault(NAMESPACES["tptz"], "/onvif/ptz_service")
+    stops: list[bool] = []
 
-    def look(_face: Face, asked: Asked) -> None:
-        timed = asked.operation == "ContinuousMove" and asked.envelope.find(f".//{PTZ}Timeout") is not None
-        if timed:
+    def move(face: Face, request: Any) -> str:
+        if request.find(f"{PTZ}Timeout") is not None:
             raise Fault(400, "ter:InvalidArgVal", "Timeout")
+        face.moving = True
+        return told("ContinuousMove", request)
 
-    face.doors.append(look)
+    def stop(face: Face, request: Any) -> str:
+        stops.append(True)
+        if len(stops) == 1:
+            raise Fault(500, "ter:Action", "busy")
+        face.moving = False
+        return told("Stop", request)
+
+    face.answers.update(ContinuousMove=move, Stop=stop)
 
 
 def _always_moving(face: Face) -> None:

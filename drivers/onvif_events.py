@@ -36,6 +36,7 @@ LIFETIME_S = 600.0  # row 22: ten minutes, renewed at eight
 RENEW_AT = 0.8
 SHORTEST_S = 10.0  # a shorter lifetime is no lifetime (row 18: TerminationTime = CurrentTime)
 PULL_S = 6.0  # row 15: some hang up after ten seconds
+FIRST_S = 1.0  # the first pull: whether events come at all should not take six seconds to know
 GRACE_S = 5.0  # how much longer than asked a pull may take
 CYCLE_S = 1.0  # some answer at once, always: no more than one empty answer in this time
 HANG_UPS = 3  # in a row: then it is not the habit of row 15
@@ -98,8 +99,9 @@ class Events:
         elif time.monotonic() >= self._held.renew_mono_s:
             fresh = self._prolong(self._held)
         held, began_s = self._held, time.monotonic()
+        wait_s = min(FIRST_S, self._pull_s) if fresh else self._pull_s
         try:
-            answer = self._ask(held, "PullMessages", _pull_body(self._pull_s), self._pull_s + GRACE_S)
+            answer = self._ask(held, "PullMessages", _pull_body(wait_s), wait_s + GRACE_S)
         except CameraError as error:
             if not self._is_habit(error):
                 return self._after_fault(held, error)

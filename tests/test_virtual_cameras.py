@@ -100,9 +100,17 @@ def test_a_wrong_password_is_refused_even_when_it_is_another_cameras(site: Camer
 
 
 def test_a_command_that_is_wrong_is_told(site: CamerasProcess) -> None:
-    for command in ("silence nobody 3", "silence hall soon", "dance"):
+    name = next(iter(site.addresses))
+    for command in ("silence nobody 3", "silence hall soon", "dance", f"quirk {name} sings", "quirk nobody 7-absurd-time"):
         with pytest.raises(CamerasError, match="error"):
             site.control(command)
+
+
+def test_a_camera_that_runs_can_be_told_to_misbehave(site: CamerasProcess) -> None:
+    name, address = next(iter(site.addresses.items()))
+    assert site.control(f"quirk {name} invalid-utf-8") == "ok"
+    facts = Camera(address.onvif_url, address.user, address.password).facts()
+    assert any("bytes that are no text" in fault for fault in facts.faults)
 
 
 def test_the_frames_of_a_silence_are_missing_and_the_counter_went_on(
