@@ -44,6 +44,7 @@ CAUSES = {
 UNKNOWN = "recorder not running"  # nobody wrote anything down: nobody was there to
 LOST = ("camera silent", "camera unreachable", "connection closed")  # what one camera alone can tell of a deeper cause
 AT_ONCE = timedelta(seconds=10)  # cameras lost within this of each other were lost together
+CARRIER_NEAR = timedelta(seconds=30)  # a socket that lost its carrier long before did not carry this camera
 RESTART_NEAR = timedelta(seconds=60)  # a restart is noticed by the camera's own uptime, after it has come back
 RESTARTS = ("camera.restarted", "camera.rebooted")
 
@@ -86,11 +87,8 @@ def cause_of(db: Database, window: Window, starts: str, ends: str, planned_at: s
 def _deeper(db: Database, camera: str, starts: str, ends: str) -> Found | None:
     """Why a camera was lost, where somebody or something else knows. A switch without power also restarts its cameras,
     so the network is asked first."""
-    down = db.rows(
-        "select l.seq from journal l where l.kind = 'network.lost' and l.at > ? and l.at < ? and not exists"
-        " (select 1 from journal b where b.kind = 'network.back' and b.ref = l.seq and b.at < ?)",
-        (_moved(starts, -timedelta(days=1)), ends, starts),
-    )
+    down = db.rows("select seq from journal where kind = 'network.lost' and at > ? and at < ?",
+                   (_moved(starts, -CARRIER_NEAR), _moved(starts, CARRIER_NEAR)))  # fmt: skip
     if down or _all_at_once(db, starts, ends):
         return Found("network down", tuple(int(row["seq"]) for row in down))
     restarted = db.rows(
