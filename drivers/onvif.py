@@ -146,7 +146,7 @@ class Camera:
         self.faults.clear()
         self._find_port()
         offset_s, slip_s = self.attempt("The clock", self.offset_s, None, vital=True), self._slip_s or 0.0
-        device = self.ask(DEVICE, "GetDeviceInformation")
+        device = self._identity()
         if offset_s is not None:
             offset_s = round(offset_s - (self._slip_s or 0.0) + slip_s, 1)
         named = [reply.text(reply.first(device, name)) for name in NAMED]
@@ -154,6 +154,16 @@ class Camera:
             self.forget()
             self._once["device"] = named
         return CameraFacts(named[0], named[1], named[2], named[3], offset_s=offset_s)
+
+    def _identity(self) -> Any:
+        """Who the camera is; None when it is a camera, for it told its time, but does not tell this."""
+        try:
+            return self.ask(DEVICE, "GetDeviceInformation")
+        except CameraError as error:
+            if error.permanent or self.clock_answer is None or error.reason in ("unreachable", "silent"):
+                raise
+            self.note(f"Its identity could not be read. {error}")
+            return None
 
     def services(self) -> dict[str, str]:
         """Service namespace to the address as we can reach it; asked once, by GetServices or else GetCapabilities."""

@@ -16,8 +16,11 @@ import urllib3
 from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
 
 from drivers.onvif_reply import CameraError, parse
+from drivers.onvif_text import complete, is_envelope, utf8
+from drivers.onvif_way import REDIRECTS, Moved, OldTls
 
 MAX_REPLY_BYTES = 8 << 20
+MOST_STEPS = 3  # from one address of a camera to the next
 # Each address has a Digest state of its own; those of events come and go with every subscription.
 MOST_DIGESTS = 32
 SIGN_IN_WORDS = ("user", "username", "usr", "login", "loginuse", "pass", "password", "passwd", "pwd", "loginpas")
@@ -31,7 +34,7 @@ class Line:
         self, user: str, password: str, timeout_s: float, note: Callable[[str], None] = lambda _sentence: None
     ) -> None:
         self.user = user
-        self.auth = ""  # "": not asked for yet; then digest or wsse
+        self.auth = ""  # "": not asked for yet; then digest, wsse or basic
         self._password = password
         self._timeout_s = timeout_s
         self._note = note
@@ -39,6 +42,7 @@ class Line:
         self._refused: CameraError | None = None
         self._digests: dict[str, HTTPDigestAuth] = {}
         self._session = requests.Session()
+        self._moved = Moved()
         self._session.trust_env = False  # no proxy and no .netrc stands between us and a camera
 
     def close(self) -> None:
@@ -61,11 +65,11 @@ class Line:
             if status != 401 and not _refuses(body, status):
                 return parse(body, status, wanted, self._note)
             self._may_sign_in()
-            self.auth = _wants(challenge)
+            self._choose(challenge, body)
         self._may_sign_in()
         status, challenge, body = self._signed(url, headers, write, limit_s, again)
-        if status == 401 and self._accepted and _wants(challenge) != self.auth:  # row 1: set otherwise while we spoke
-            self.auth = _wants(challenge)
+        if status == 401 and self._accepted and _wants(challenge, body) != self.auth:  # row 1: set otherwise meanwhile
+            self._choose(challenge, body)
             self._note("The camera changed how it wants to be signed in to.")
             status, challenge, body = self._signed(url, headers, write, limit_s, again)
         if status == 401 or _refuses(body, status):
@@ -77,8 +81,10 @@ class Line:
         self, url: str, headers: dict[str, str], write: Callable[[bool], bytes], limit_s: float, again: bool
     ) -> tuple[int, str, bytes]:
         # Each service address has a Digest state of its own: some cameras tie the nonce to it (onvif.md, row 2).
-        auth = self._digest_for(url) if self._by_digest else None
-        status, got, body = self._fetch("POST", url, headers, write(not self._by_digest), auth, limit_s, again)
+        auth: AuthBase | None = self._digest_for(url) if self.auth == "digest" else None
+        if self.auth == "basic":
+            auth = HTTPBasicAuth(self.user, self._password)
+        status, got, body = self._fetch("POST", url, headers, write(self.auth == "wsse"), auth, limit_s, again)
         return status, got.get("WWW-Authenticate", ""), body
 
     def forgive(self) -> None:
@@ -117,9 +123,10 @@ class Line:
             self._digests.pop(next(iter(self._digests)))
         return self._digests.setdefault(url, HTTPDigestAuth(self.user, self._password))
 
-    @property
-    def _by_digest(self) -> bool:
-        return self.auth == "digest"
+    def _choose(self, challenge: str, body: bytes) -> None:
+        self.auth = _wants(challenge, body)
+        if self.auth == "basic":
+            self._note("The camera wants its password in the clear (HTTP Basic); it was given so.")
 
     def _may_sign_in(self) -> None:
         """Raise when there is nothing to sign in with, or when it was refused before."""
@@ -141,12 +148,18 @@ class Line:
         timeout_s: float, again: bool = True,
     ) -> tuple[int, Any, bytes]:  # fmt: skip
         """One request within the limits, asked once more when a kept connection turns out to be closed."""
-        try:
-            return self._exchange(method, url, headers, data, auth, timeout_s)
-        except CameraError as error:
-            if not error.hung_up or not again:
-                raise
-        return self._exchange(method, url, headers, data, auth, timeout_s)
+        for _ in range(MOST_STEPS):
+            url = self._moved.at(url)
+            try:
+                found = self._exchange(method, url, headers, data, auth, timeout_s)
+            except CameraError as error:
+                if not error.hung_up or not again:
+                    raise
+                found = self._exchange(method, url, headers, data, auth, timeout_s)
+            if found[0] not in REDIRECTS or not self._moved.follows(url, found[1].get("Location", "")):
+                break
+            self._note("The camera sends us on to another of its addresses; it was followed.")
+        return found
 
     def _exchange(
         self, method: str, url: str, headers: dict[str, str], data: bytes | None, auth: AuthBase | None,
@@ -166,14 +179,20 @@ class Line:
                 stream=True,
             )
             with reply:
-                return reply.status_code, reply.headers, self._read(reply, timeout_s)
+                body = self._read(reply, timeout_s)
+            if method == "POST":
+                body = utf8(body, reply.headers.get("Content-Type", ""))
+            return reply.status_code, reply.headers, body
         except requests.ConnectTimeout as error:
             raise CameraError("unreachable", nobody) from error
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
             said = f"The camera at {where} gave no answer within {timeout_s:g} s."
             raise CameraError("silent", said) from error
         except requests.exceptions.SSLError as error:
-            raise CameraError("broken", f"The camera at {where} shows a certificate nobody vouches for.") from error
+            if not self._session.verify:
+                raise CameraError("broken", f"The camera at {where} speaks no TLS that we know.") from error
+            self._trust_anybody()
+            return self._exchange(method, url, headers, data, auth, timeout_s)
         except requests.ConnectionError as error:
             hung_up = bool(error.args) and isinstance(error.args[0], urllib3.exceptions.ProtocolError)
             raise CameraError("unreachable", nobody, hung_up=hung_up) from error
@@ -181,11 +200,17 @@ class Line:
             kind = type(error).__name__  # the text of some holds the URL, and a URL may hold a password
             raise CameraError("broken", f"The camera at {where} answers nonsense ({kind}).") from error
 
+    def _trust_anybody(self) -> None:
+        """Cameras sign their certificates themselves, with what was secure ten years ago (decisions/005-onvif.md)."""
+        self._session.mount("https://", OldTls())
+        self._session.verify = False
+        self._note("The camera's certificate is its own, nobody vouches for it; it was spoken to all the same.")
+
     def _read(self, reply: requests.Response, timeout_s: float) -> bytes:
         """The body, within the time limit as a whole: a camera that drips bytes must not hold a thread."""
         until_s = time.monotonic() + timeout_s
         held = b""
-        while piece := reply.raw.read1(65536, decode_content=True):
+        while piece := self._piece(reply, held):
             held += piece
             if len(held) > MAX_REPLY_BYTES:
                 raise ValueError("the answer is too long")
@@ -193,9 +218,23 @@ class Line:
                 raise requests.Timeout
         return held
 
+    def _piece(self, reply: requests.Response, held: bytes) -> bytes:
+        try:
+            piece: bytes = reply.raw.read1(65536, decode_content=True)
+        except urllib3.exceptions.ProtocolError:
+            if not complete(held):
+                raise
+            self._note("The camera promised more than it sent; the answer was whole.")
+            return b""
+        return piece
 
-def _wants(challenge: str) -> str:
-    return "digest" if "digest" in challenge.lower() else "wsse"
+
+def _wants(challenge: str, body: bytes) -> str:
+    """The sign-in a refusal asks for. Basic only when a web server refuses: ONVIF's own way is never in the clear."""
+    said = challenge.lower()
+    if "digest" in said:
+        return "digest"
+    return "basic" if "basic" in said and not is_envelope(body) else "wsse"
 
 
 def _refuses(body: bytes, status: int) -> bool:
