@@ -25,6 +25,8 @@ EVENTS = "http://www.onvif.org/ver10/events/wsdl"
 RECORDING = "http://www.onvif.org/ver10/recording/wsdl"
 IMAGING = "http://www.onvif.org/ver20/imaging/wsdl"
 DEVICEIO = "http://www.onvif.org/ver10/deviceIO/wsdl"
+SEARCH = "http://www.onvif.org/ver10/search/wsdl"
+REPLAY = "http://www.onvif.org/ver10/replay/wsdl"
 DEVICE = "http://www.onvif.org/ver10/device/wsdl"
 # GetCapabilities names services by category, GetServices by namespace; inside we only use namespaces.
 CATEGORIES = {

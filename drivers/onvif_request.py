@@ -21,7 +21,7 @@ from zeep.transports import Transport
 from zeep.wsdl import Document
 from zeep.wsse.username import UsernameToken
 
-from drivers.onvif_reply import DEVICE, DEVICEIO, EVENTS, IMAGING, MEDIA1, MEDIA2, PTZ, RECORDING
+from drivers.onvif_reply import DEVICE, DEVICEIO, EVENTS, IMAGING, MEDIA1, MEDIA2, PTZ, RECORDING, REPLAY, SEARCH
 
 WSDLS = {
     DEVICE: ("devicemgmt.wsdl", "DeviceBinding"),
@@ -32,6 +32,8 @@ WSDLS = {
     EVENTS: ("events.wsdl", "EventBinding"),
     DEVICEIO: ("deviceio.wsdl", "DeviceIOBinding"),
     RECORDING: ("recording.wsdl", "RecordingBinding"),
+    SEARCH: ("search.wsdl", "SearchBinding"),
+    REPLAY: ("replay.wsdl", "ReplayBinding"),
 }
 KEPT = 256  # written questions kept for all cameras of a process; a camera read whole is some 40
 
