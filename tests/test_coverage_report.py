@@ -229,6 +229,19 @@ def test_the_json_is_canonical_and_does_not_depend_on_when_it_is_asked_for(day: 
     assert hashlib.sha256(first).hexdigest() == coverage_report.sha256(day.config, day.report())
 
 
+def test_the_documentations_example_is_what_the_program_says(day: Day) -> None:
+    day.recorded("yard", [(0, 30_000), (70_000, 100_000)])
+    day.recorded("gate", [(0, 50_000), (90_000, 100_000)])
+    day.outage("yard", 30, 70, "camera unreachable")
+    day.outage("gate", 50, 90, "disk full")
+    day.update()
+    text = (Path(__file__).parent.parent / "docs/coverage-report.md").read_text(encoding="utf-8")
+    said = coverage_report.as_json(day.config, day.report())
+    assert json.loads(text.split("```json\n")[1].split("```")[0]) == said
+    assert f"`{coverage_report.sha256(day.config, day.report())}`" in text
+    assert {key for key in said if f"`{key}" not in text} == set()
+
+
 def test_the_head_signs_the_report_with_its_sums_and_gaps(day: Day) -> None:
     day.recorded("yard", [(0, 90_000)])
     day.update()

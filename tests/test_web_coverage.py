@@ -1,4 +1,4 @@
-"""The coverage report's page: says in one sentence what is missing, is signed by the head, and tells when it changed."""
+"""The coverage report's page: one sentence on what is missing, the head's signature, and whether it still holds."""
 
 from __future__ import annotations
 
