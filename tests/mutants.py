@@ -141,6 +141,7 @@ def killed(mutant: Mutant, folder: Path) -> bool:
 
 def _test(folder: Path) -> None:
     os.chdir(folder)
+    os.environ["EXAMSITE_MUTANT"] = "1"
     sys.path[:] = [str(folder), *(place for place in sys.path if Path(place).resolve() not in (ROOT, ROOT / "tests"))]
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
@@ -189,6 +190,7 @@ def main() -> int:
             dead += died
             if not died:
                 print(f"survived: line {mutant.line}: {mutant.what}", flush=True)
+            print(f"{mutant.line}", end="\r", file=sys.stderr, flush=True)
     percent = 100 * dead / max(1, len(all_of_them))
     print(f"{dead} of {len(all_of_them)} killed, {percent:.1f} %; {ASKED_PERCENT} % asked")
     return 0 if percent >= ASKED_PERCENT else 1

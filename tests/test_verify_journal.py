@@ -25,6 +25,7 @@ from tests.fakes.journal_folder import Sealed, Story, chain, day, exported, file
 
 ENTRIES = 12  # of `fake.make`, the export's own among them
 LONG = os.environ.get("EXAMSITE_LONG") == "1"
+EXAMPLES = 40 if os.environ.get("EXAMSITE_MUTANT") == "1" else 400  # tests/mutants.py runs this file hundreds of times
 WITHOUT_PROGRAM = ("journal.jsonl", "personal.jsonl", "leaves.bin", "checkpoint.note", "proofs.json", "journal.pub",
                    "README.txt", "checkpoints/000000000004.note", "checkpoints/000000000012.note")  # fmt: skip
 
@@ -171,7 +172,7 @@ def row_of(folder: Path, name: str, bit: int) -> int | None:
     return (folder / name).read_bytes()[: bit // 8].count(b"\n") + 1 if name == "journal.jsonl" else None
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(data=st.data())
 def test_any_single_changed_bit_is_found_and_its_entry_named(folder: Path, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from([*WITHOUT_PROGRAM, "journal.jsonl", "proofs.json", "verify_journal.py"]))
