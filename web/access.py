@@ -233,7 +233,9 @@ def answer(seq: int) -> ResponseReturnValue:
 
 def _answer(seq: int, *, desk: bool) -> ResponseReturnValue:
     db, house, verdict = context.database(), context.house(), request.form.get("verdict", "")
-    _seen(seq)
+    about = _seen(seq)
+    if about.answer is not None and request.form.get("answer"):  # pressed again: a key's answer is good only once
+        return _written(seq, about.answer.seq)
     try:
         if verdict not in ("confirmed", "declined"):
             raise ApplianceError(N_("Choose an answer: confirm or decline."))

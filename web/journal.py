@@ -23,6 +23,7 @@ VERDICTS = ("accepted", "asked", "refused")
 
 # What the filter offers: the subject of an entry is the first word of its kind.
 SUBJECTS = {
+    "access": N_("Actions at the equipment"),
     "door": N_("Doors"),
     "alarm": N_("Alarms"),
     "test": N_("Tests of the alarm system"),
