@@ -88,7 +88,7 @@ def test_a_journal_that_must_not_be_signed_does_not_stop_the_keeper(
         keeper.tick()
         clock.advance(1)
     assert beats(db) == 2
-    assert "signing key" in caplog.text
+    assert 0 < caplog.text.count("signing key") < 10  # said, but not every second
     assert len(journal.entries(db, kinds=["checkpoint.refused"])) == 1
 
 

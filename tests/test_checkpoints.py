@@ -106,6 +106,7 @@ def attack(db: Database, *statements: str) -> None:
     [
         ("cut off", ("delete from journal where seq > 3", "delete from journal_node where idx > 2 or level > 1")),
         ("rows cut off, tree left", ("delete from journal where seq > 3",)),
+        ("an unsigned row cut off, tree left", ("delete from journal where seq > 8",)),
         ("cut off before the last checkpoint", ("delete from journal where seq > 7", "delete from journal_node")),
         ("an old part of the tree rewritten", ("update journal_node set hash = zeroblob(32) where level = 3",)),
         ("a new row rewritten", ("update journal set row = replace(row, 'box.started', 'box.stopped') where seq = 9",)),

@@ -48,6 +48,12 @@ def test_no_name_stands_in_a_row_and_every_reader_sees_it(db: Database, clock: F
     assert entry.data == {"second": {"login": "petrov", "name": "Петров В. Г."}, "all": ["Ким"]}
 
 
+def test_a_name_is_committed_to_in_one_spelling(db: Database, clock: FakeClock) -> None:
+    add(db, clock, by=Personal(unicodedata.normalize("NFD", "Йён")))
+    assert journal.get(db, 1).data == {"by": "Йён"}
+    assert db.value("select value from journal_personal where path = '/data/by'") == "Йён"
+
+
 def test_a_service_is_no_person(db: Database, clock: FakeClock) -> None:
     with store.transaction(db):
         journal.append(db, clock, "service.started", Actor.service("watch"), service="watch")
@@ -123,8 +129,7 @@ def test_the_law_takes_a_name_and_leaves_the_proof(db: Database, clock: FakeCloc
     told = journal.get(db, 7)
     assert (told.kind, told.refs, told.data["values"]) == ("personal.erased", (1, 2, 3, 4, 5, 6), 9)
     assert told.data["erased"][1] == {"seq": 2, "paths": ["/data/by"]}
-    db.close()
-    for file in tmp_path.glob("examsite.db*"):
+    for file in tmp_path.glob("examsite.db*"):  # also the log that is written ahead, while we have it open
         assert "Орлов".encode() not in file.read_bytes(), file.name
 
 

@@ -381,6 +381,9 @@ def edit_personal(package: Path, change: Callable[[list[dict[str, Any]]], object
         (lambda lines: lines[0].update(value="Чужой"), "entry {seq}"),
         (lambda lines: lines[0].update(salt="00" * 32), "entry {seq}"),
         (lambda lines: lines[0].update(salt="00"), "entry {seq}"),
+        # the same bytes, the border between salt and value moved: the same hash, another name
+        (lambda lines: lines[0].update(salt=lines[0]["salt"] + lines[0]["value"][0].encode().hex(),
+                                       value=lines[0]["value"][1:]), "entry {seq}"),
         (lambda lines: lines.pop(0), "entry {seq}"),
         (lambda lines: lines.append(lines[0]), bag.PERSONAL),
         (lambda lines: lines.append({"seq": 1, "path": "/nowhere", "salt": "00" * 32, "value": "x"}), bag.PERSONAL),
