@@ -72,6 +72,9 @@ def tend(db: Database, config: Config, clock: Clock) -> int:
     news = journal.entries(db, after=last, before=head + 1, kinds=_kinds(config), limit=BATCH) if head > last else []
     waiting = [journal.get(db, row["entry"]) for row in db.rows("select entry from judged where verdict is null")]
     if not news and not any(_ripe(db, config, clock, entry) for entry in waiting):
+        if head - last > BATCH:  # so that days without an event do not make each look longer
+            with store.transaction(db):
+                _set_read_to(db, head)
         return 0
     with store.transaction(db):
         for entry in news:
@@ -135,8 +138,9 @@ def _judge(
         return False  # it may still be over by itself, and then nobody need say anything
     if _was_brief(db, config, entry, rules):
         return _settle(db, entry, "brief")
-    act = next((act for act in announced if any(covers(rule, act, entry) for rule in rules)), None)
-    if act is not None:
+    fitting = [act for act in announced if any(covers(rule, act, entry) for rule in rules)]
+    if fitting:  # best the newest that was announced before it
+        act = max(fitting, key=lambda act: (act.seq < entry.seq, act.seq))
         answer = _answer(db, clock, "event.explained", entry, (entry.seq, act.seq),
                          what=_event_told(db, entry), action=act.title or act.action)  # fmt: skip
         return _settle(db, entry, "explained", answer, act.seq)

@@ -124,6 +124,18 @@ def test_an_action_in_progress_explains_a_door_at_once(desk: Desk) -> None:
     assert journal.waiting(desk.db) == []
 
 
+def test_of_several_actions_the_newest_announced_before_the_event_is_cited(desk: Desk) -> None:
+    first = desk.begins("check")
+    desk.ends(first)
+    second = desk.begins("angle")
+    door = desk.opens()
+    desk.begins("card")
+    desk.passes(1)
+    found = matching.verdict_of(desk.db, door)
+    assert found is not None
+    assert found["act"] == second
+
+
 @pytest.mark.parametrize(("after_s", "verdict"), [(ANNOUNCE_S - 2, "unexplained"), (500, "explained")])
 def test_an_action_may_be_announced_a_little_after_the_event(desk: Desk, after_s: float, verdict: str) -> None:
     """Soon enough to be said, and the event no longer before it than the rule allows: ten minutes."""
@@ -283,6 +295,17 @@ def test_over_a_reboot_into_a_clock_that_is_wrong_the_verdict_still_falls(
     assert desk.verdict(door) == "unexplained"
 
 
+def test_days_without_an_event_are_read_once(desk: Desk) -> None:
+    with store.transaction(desk.db):
+        for _ in range(matching.BATCH + 1):
+            journal.append(desk.db, desk.clock, "box.alive", BOX)
+    desk.passes(1)
+    assert desk.db.value("select seq from judged_to") == journal.head(desk.db)[0]
+    door = desk.opens()
+    desk.passes(ANNOUNCE_S)
+    assert desk.verdict(door) == "unexplained"
+
+
 def test_a_journal_that_is_read_again_is_not_judged_again(desk: Desk) -> None:
     door = desk.opens()
     desk.passes(ANNOUNCE_S)
@@ -433,7 +456,7 @@ def lived(folder: Path, steps: list[tuple[str, int]], restarts: list[bool]) -> d
     return found
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, restarts=st.lists(st.booleans(), min_size=1, max_size=5))
 def test_a_keeper_that_was_away_comes_to_the_same_verdicts(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]], restarts: list[bool]
