@@ -200,8 +200,24 @@ def _runs(segments: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
     return runs
 
 
+def _segment_clock(t: _Voice, clock: Mapping[str, Any]) -> Markup:
+    """What is known of the clocks beside a recording's times; nothing for what is not known."""
+    said = Markup("")
+    offset_ms, step_ms = clock["camera_offset_ms"], clock["step_ms"]
+    if offset_ms is not None:
+        said += t.each(lambda w: w.say(N_(", camera's clock {offset}"), offset=w.signed_s(offset_ms / 1000)))
+    if clock["derived"] == "file":
+        said += t.say(N_(", times by the file's last write"))
+    if clock["box"] == "free":
+        said += t.say(N_(", the box's clock was not kept by a time source"))
+    if step_ms:
+        said += t.each(lambda w: w.say(N_(", the box's clock was set by {step}"), step=w.signed_s(step_ms / 1000)))
+    return said
+
+
 def _segment(t: _Voice, s: Mapping[str, Any]) -> dict[str, Any]:
-    note = t.say(N_(", cut back to its last whole part after a power cut")) if s["repaired"] else ""
+    note = t.say(N_(", cut back to its last whole part after a power cut")) if s["repaired"] else Markup("")
+    note += _segment_clock(t, s["clock"])
     anywhere = next(iter(t.words.values()))
     return {
         "from": anywhere.time(s["starts_at"]),
