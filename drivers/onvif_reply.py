@@ -37,6 +37,8 @@ CATEGORIES = {
     "Recording": RECORDING,
     "Imaging": IMAGING,
     "DeviceIO": DEVICEIO,
+    "Search": SEARCH,
+    "Replay": REPLAY,
 }
 # A namespace is written with a slash too many, or in other letters: it is still that service.
 SPACES = {space.lower(): space for space in (MEDIA2, *CATEGORIES.values())}
