@@ -167,7 +167,7 @@ def _was_brief(db: Database, config: Config, event: Entry, rules: Sequence[Match
         again = event.data.get("boot_was") == json.loads(event.row)["boot"]
         return again and int(event.data["absent_ms"]) <= (brief_s + config.profile.journal.heartbeat_s) * 1000
     over = _over(db, event)
-    return over is not None and between_s(event, over) <= brief_s
+    return brief_s > 0 and over is not None and between_s(event, over) <= brief_s
 
 
 def _over(db: Database, event: Entry) -> Entry | None:

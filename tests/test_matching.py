@@ -113,6 +113,13 @@ def test_a_door_nobody_announced_is_unexplained_when_the_time_to_announce_is_ove
     assert (waiting.refs, waiting.room, waiting.data["waits"]) == ((door,), "7777", "explanation")
 
 
+def test_a_door_shut_in_the_same_moment_was_open_all_the_same(desk: Desk) -> None:
+    door = desk.opens()
+    desk.enters("door.closed", refs=(door,), open_ms=0)
+    desk.passes(ANNOUNCE_S)
+    assert desk.verdict(door) == "unexplained"
+
+
 def test_an_action_in_progress_explains_a_door_at_once(desk: Desk) -> None:
     act = desk.begins("check")
     desk.passes(60)
