@@ -402,6 +402,20 @@ def test_an_old_text_that_was_tampered_with_is_said_instead_of_a_difference(box:
     assert journal.entries(box.db, kinds=["config.changed"])[0].data["old_text_lost"] is True
 
 
+def test_a_folder_that_cannot_be_used_stops_no_start(box: Box) -> None:
+    config_changes.note(box.db, box.config, box.clock)
+    folder = box.config.data / "config-seen"
+    (kept,) = folder.iterdir()
+    kept.unlink()
+    folder.rmdir()
+    folder.write_text("in the way", encoding="utf-8")
+    changed(box, "Школа № 7", "Школа № 8")
+    config_changes.note(box.db, box.config, box.clock)
+    config_changes.note(box.db, box.config, box.clock)
+    (entry,) = journal.entries(box.db, kinds=["config.changed"])
+    assert (entry.data["old_text_lost"], entry.data["shown"]) == (True, "?")
+
+
 @given(
     st.dictionaries(st.text("abc.", min_size=1, max_size=4), st.integers() | st.text(max_size=3), max_size=5),
     st.dictionaries(st.text("abc.", min_size=1, max_size=4), st.integers() | st.text(max_size=3), max_size=5),
