@@ -201,12 +201,13 @@ def _camera(db: Database, own: Judged, room: Sequence[Judged]) -> CameraReport:
 
 
 def _hole(gap: Gap, others: Sequence[Judged]) -> CameraHole:
-    left: list[Span] = [(gap.starts_at, gap.ends_at)]
-    covered_by = []
+    """Up to where the others are judged: what they record in this very moment is not on disk yet."""
+    told = min((other.until for other in others), default=gap.ends_at)
+    own = [(gap.starts_at, min(gap.ends_at, told) if told > gap.starts_at else gap.ends_at)]
+    left, covered_by = own, []
     for other in others:
-        # Of what the other one is not judged for yet nobody says that it is covered.
-        missing = [(g.starts_at, g.ends_at) for g in other.gaps] + [(other.until, max(other.until, gap.ends_at))]
-        if common([[(gap.starts_at, gap.ends_at)], missing]) != [(gap.starts_at, gap.ends_at)]:
+        missing = [(g.starts_at, g.ends_at) for g in other.gaps] + [(other.until, max(other.until, own[0][1]))]
+        if common([own, missing]) != own:
             covered_by.append(other.window.camera)
         left = common([left, missing])
     return CameraHole(gap, tuple(covered_by), sum(ticks(b - a) for a, b in left))

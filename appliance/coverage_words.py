@@ -130,11 +130,18 @@ def clock_rows(words: Words, config: Config, cameras: Sequence[CameraReport]) ->
 CLOCK_COLUMNS = (N_("Camera"), N_("Recordings"), N_("Camera's clock against the box's"), N_("Box clock"))
 
 
+def _offset(words: Words, ms: int) -> str:
+    """A clock's offset: to the millisecond while that is of use, then as people say lengths."""
+    if abs(ms) >= 10_000:
+        return words.signed_s(ms / 1000)
+    return words.say(N_("{sign}{amount} ms"), sign="−" if ms < 0 else "+", amount=abs(ms))
+
+
 def _clock_cells(words: Words, camera: CameraReport) -> list[str]:
     clocks = camera.clocks
     offset = words.say(N_("not known"))
     if clocks.offset_ms is not None:
-        least, most = (words.signed_s(ms / 1000) for ms in clocks.offset_ms)
+        least, most = (_offset(words, ms) for ms in clocks.offset_ms)
         offset = least if least == most else words.say(N_("{least} to {most}"), least=least, most=most)
     kept = clocks.box_clock.get("synchronised", 0)
     if not clocks.recordings or clocks.box_clock.get("unknown", 0) == clocks.recordings:

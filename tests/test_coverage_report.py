@@ -192,6 +192,16 @@ def test_a_recorder_that_died_while_it_called_itself_recording_hides_no_gap(day:
     assert day.report(now=60).rooms[0].missing_us == 40_000_000
 
 
+def test_a_gap_that_goes_on_is_held_against_what_the_other_camera_has_on_disk(day: Day) -> None:
+    day.outage("gate", 10, None, "camera silent")
+    day.recorded("gate", [(0, 10_000)])
+    with store.transaction(day.db):
+        cameras.save(day.db, [CameraState("yard", "recording", iso(START), None, iso(at(39)), iso(at(38)))])
+    (hole,) = day.report(now=40).remarks
+    assert (hole.gap.ends_at, hole.covered_by, hole.uncovered_us) == (at(40), ("yard",), 0)
+    assert day.headline(now=40) == "So far, up to 07:00:40: 1 room recorded without a gap: 38 s."
+
+
 def test_cameras_lost_together_were_lost_by_the_network(day: Day) -> None:
     for name in ADDRESSES:
         day.recorded(name, [(0, 20_000), (60_000, 100_000)])
