@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import threading
 from collections.abc import Callable
@@ -323,6 +324,42 @@ def test_an_entry_and_its_row_stand_or_fall_together(
     with pytest.raises(OSError, match="power"):
         begin()
     assert journal.head(db)[0] == 0
+
+
+def press(dice: random.Random, db: Database, config: Config, clock: FakeClock) -> None:
+    """Somebody presses something, sensible or not."""
+    key, who = f"k{dice.randrange(200)}", dice.choice([ORLOV, SIDOROV, SMIRNOVA])
+    seq = dice.choice([one.seq for one in access.acts(db)] or [1])
+    action = dice.choice(config.profile.journal.action).id
+    where = dice.sample([room.code for room in config.rooms], dice.randrange(3))
+    ended_at = dice.choice([None, clock.now()])
+    dice.choice((
+        lambda: access.begin(db, config, clock, who, action, where, "слово", key=key),
+        lambda: access.end(db, config, clock, seq, who, key=key),
+        lambda: access.state(db, config, clock, who, action, where, NOON, clock.now(), "слово", key=key),
+        lambda: access.confirm(db, config, clock, seq, who, "card", key=key),
+        lambda: access.decline(db, config, clock, seq, who, "card", "нет", key=key),
+        lambda: access.correct(db, config, clock, seq, who, action, where, NOON, ended_at, "да", key=key),
+    ))()  # fmt: skip
+
+
+def test_whatever_people_press_the_table_says_what_the_journal_tells(
+    db: Database, config: Config, clock: FakeClock
+) -> None:
+    dice, refused = random.Random(5), 0
+    for _ in range(150):
+        clock.advance(dice.randrange(1, 90))
+        before = journal.head(db)[0]
+        try:
+            press(dice, db, config, clock)
+        except ApplianceError:
+            refused += 1
+            assert journal.head(db)[0] == before
+    assert access.differences(db) == []
+    assert 20 < refused < 120
+    assert {one.state for one in access.acts(db, limit=500)} == {"open", "waits", "confirmed", "declined"}
+    for one in access.acts(db, limit=500):
+        assert one.answer is None or one.answer.signer.login not in (one.executor.login, one.entered_by)
 
 
 def test_an_erased_person_is_erased_from_the_acts_too(
