@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance import archive, journal, store
+from appliance import accounts, archive, checkpoints, journal, merkle, store
 from demo.barcode import WRAP, counters_in
 from demo.site import CAMERAS, SILENT_CAMERA
 from tests.fakes.days import KILLS, DayResult, Results
@@ -123,6 +123,23 @@ def test_the_journal_tells_the_day(calm: DayResult) -> None:
         assert kind in kinds
     assert kinds.count("checks.finished") == 1
     assert kinds.index("checks.finished") < kinds.index("recording.stopped") < kinds.index("archive.sealed")
+
+
+def test_no_row_of_the_journal_names_anybody(calm: DayResult) -> None:
+    db = store.open(calm.config.database)
+    rows = [row for _, _, row in journal.stored_rows(db)]
+    for person in accounts.people(db):
+        assert not any(f'"{person.login}"' in row.replace('"role":"', "") or person.name in row for row in rows)
+
+
+def test_each_signature_of_the_day_still_stands_at_its_end(day: DayResult) -> None:
+    db = store.open(day.config.database)
+    size, made = merkle.size(db), checkpoints.all(db)
+    assert size == journal.head(db)[0]
+    assert {"person", "time"} <= {each.why for each in made}
+    root = merkle.root(db, size)
+    for each in made:
+        assert merkle.consistent(each.size, each.root, size, root, merkle.consistency(db, each.size, size))
 
 
 def verify(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

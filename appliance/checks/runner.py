@@ -15,7 +15,7 @@ from appliance.checks import catalog, results
 from appliance.checks.results import TITLES, Group, Verdict
 from appliance.clock import Clock, iso
 from appliance.config import Config
-from appliance.model import N_, Actor, ApplianceError, message
+from appliance.model import N_, Actor, ApplianceError, Personal, message
 from appliance.store import Database
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,8 @@ def run(
             kind, _, subject = item.partition("/")
             if kind == "camera.clock" and verdict.facts.get("offset_s") is not None:
                 cameras.save_clock(db, clock, subject, verdict.facts["offset_s"])
-        journal.append(db, clock, "checks.finished", actor, exam=exam, run=number, asked_by=asked_by, **data)
+        by = asked_by if asked_by in ("schedule", "command") else Personal(asked_by)
+        journal.append(db, clock, "checks.finished", actor, exam=exam, run=number, asked_by=by, **data)
         if also is not None:
             also(number)
     return number
