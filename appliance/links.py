@@ -34,7 +34,7 @@ _REASONS = {
     "camera-refused": N_(
         "The camera refuses its name and password; tried once, not again. Put the password right and it is tried anew."
     ),
-    "camera-deaf": N_("This camera gives no events. What hangs at it is not seen: take another camera or input."),
+    "camera-deaf": N_("This camera gives no events. A contact at it would not be seen."),
     "camera-setting": N_("The camera cannot be asked for events: {cause}"),
 }
 _SILENT = N_("The panel is not heard; what its detectors see is unknown. Look at the panel itself, check the cable.")
