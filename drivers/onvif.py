@@ -6,6 +6,7 @@ profiles are read by onvif_profiles, everything else by onvif_whole and onvif_pa
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -175,6 +176,9 @@ class Camera:
         nothing: dict[str, str] = {}
         found = self.attempt("GetServices", lambda: self._list("GetServices", IncludeCapability=False), nothing)
         found = found or self.attempt("GetCapabilities", lambda: self._list("GetCapabilities", Category="All"), nothing)
+        for space, address in list(found.items()):
+            if not self.attempt("A service", functools.partial(self.reach, address), ""):
+                del found[space]
         if not any(space in found for space in (MEDIA1, MEDIA2)):
             self.note("The camera lists no media service; it was looked for where most cameras have it.")
             found = {MEDIA1: USUAL_PATHS[MEDIA1], **found}
@@ -330,7 +334,10 @@ class Camera:
 
     def reach(self, address: str) -> str:
         """An address the camera gave, as we can reach it."""
-        return reply.reachable(address, self.url)
+        try:
+            return reply.reachable(address, self.url)
+        except ValueError as error:  # urlsplit: brackets that do not close, letters nobody has in a host
+            raise CameraError("broken", "The camera names an address that is none.") from error
 
     def _signed_with_an_old_clock(self, error: CameraError) -> bool:
         """Whether a refusal came because either clock was set since we compared them; then they are compared anew."""
@@ -367,7 +374,10 @@ class Camera:
 
 def device_url(address: str) -> str:
     """The device service's address: "10.0.0.5" or "http://10.0.0.5:8000" will do."""
-    said = urlsplit(address if "://" in address else f"http://{address}")
+    try:
+        said = urlsplit(address if "://" in address else f"http://{address}")
+    except ValueError:
+        said = urlsplit("")
     if said.scheme not in ("http", "https") or not said.hostname:
         raise CameraError("foreign", "A camera's ONVIF address looks like http://10.0.0.5/.", permanent=True)
     path = said.path if said.path.strip("/") else "/onvif/device_service"

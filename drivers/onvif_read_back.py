@@ -33,6 +33,7 @@ def changed(
     *,
     say: Callable[[T], str] = str,
     before: str = "",
+    as_before: Callable[[T], bool] | None = None,
     note: str = "",
     wait: Wait = time.sleep,
 ) -> SetResult:
@@ -60,7 +61,8 @@ def changed(
         if fits(found):
             return SetResult(wanted, say(found), True, note, before)
     said = "" if found is None else say(found)
-    fault = NOTHING_CHANGED if said == before else SOMETHING_ELSE
+    same = said == before if as_before is None or found is None else as_before(found)
+    fault = NOTHING_CHANGED if same else SOMETHING_ELSE
     return SetResult(wanted, said, False, f"{fault} {note}".strip(), before)
 
 

@@ -54,7 +54,11 @@ def set_time(
     def near(offset_s: float | None) -> bool:
         return offset_s is not None and abs(offset_s) <= RIGHT_S
 
-    return changed("0.0 s", change, camera.offset_s, near, say=_offset, before=_offset(before_s), wait=wait)
+    def unmoved(offset_s: float | None) -> bool:
+        return offset_s is None or before_s is None or abs(offset_s - before_s) <= RIGHT_S
+
+    return changed("0.0 s", change, camera.offset_s, near, say=_offset, before=_offset(before_s), as_before=unmoved,
+                   wait=wait)  # fmt: skip
 
 
 def set_ntp(camera: Camera, servers: Sequence[str], *, wait: Wait = time.sleep) -> SetResult:

@@ -30,6 +30,7 @@ def set_time(context: click.Context, target: Target, zone: str, as_json: bool) -
     Example:
       examsite camera set-time --url 10.0.0.5 --user examsite --password-file camera.txt
     """
+    target.ready()
     with opened(context, target, as_json) as device:
         result = onvif_set.set_time(device, zone=zone)
         enter_set(target, "clock", result)
@@ -47,6 +48,7 @@ def reboot(context: click.Context, target: Target, as_json: bool) -> None:
     Example:
       examsite camera reboot --camera room-0001
     """
+    target.ready()
     with opened(context, target, as_json) as device:
         result = onvif_set.reboot(device)
         if result.ok:
@@ -75,6 +77,7 @@ def preset(
     """
     if sum((go is not None, keep is not None, home, set_home)) > 1:
         raise click.UsageError("One at a time: --go, --set, --home or --set-home.")
+    target.ready()
     with opened(context, target, as_json) as device:
         if go is not None or home:
             result = onvif_set_move.goto_home(device) if go is None else onvif_set_move.goto_preset(device, go)
@@ -114,6 +117,7 @@ def set_password(
     """
     if not target.user:
         raise click.UsageError("Give --user: whose password is it?")
+    target.ready()
     password = _new_password(new_password_file, make_password)
     file = target.named.password_file if target.named is not None else None
     if target.named is not None and file is None:

@@ -72,6 +72,11 @@ class Target:
         """To be closed by the caller."""
         return Camera(self.url, self.user, self.password, self.timeout_s)
 
+    def ready(self) -> None:
+        """Raise ApplianceError when what is done could not be entered: before it is done."""
+        if self.config is not None:
+            store.open(self.config.database).conn.close()
+
     def enter(self, kind: str, **data: Any) -> None:
         """Write what was done into the site's journal; nothing for a camera that is of no site."""
         if self.config is None or self.named is None:
