@@ -91,6 +91,20 @@ def test_the_reference_times_of_a_file_are_read_with_its_last_frame(tmp_path: Pa
     assert witnessed(facts, START, "file", "unknown") == SegmentClock("file", None, "unknown")
 
 
+def test_a_run_that_begins_late_in_its_media_time_has_its_reference_times_from_its_first_frame(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mp4")
+    with_clock(path, 1.5)
+    whole, late = bytearray(path.read_bytes()), 11_520  # what 7.1 began with, with sound
+    for box, field in ((b"tfdt", 8), (b"prft", 20)):
+        at = whole.find(box)
+        while at >= 0:
+            width = ">Q" if whole[at + 4] == 1 else ">I"
+            struct.pack_into(width, whole, at + field, struct.unpack_from(width, whole, at + field)[0] + late)
+            at = whole.find(box, at + 4)
+    path.write_bytes(bytes(whole))
+    assert [s.at_s for s in fmp4.read(path).stamps] == [0.0, 1.0, 2.0, 3.0]
+
+
 def test_a_torn_file_does_not_count_a_reference_time_without_its_fragment(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4")
     with_clock(path, 0.5)
