@@ -37,11 +37,13 @@ class GapAlarms:
 
     def look(self, db: Database) -> None:
         """Raise and end what is due. Cheap when nothing changed. Opens a transaction for each thing it says."""
-        evidence = coverage.evidence(db)
-        if evidence is not None and evidence == self._known and self._recorder_heard(db):
+        evidence, heard = coverage.evidence(db), self._recorder_heard(db)
+        if evidence is not None and evidence == self._known and heard:
             return
         now = self.clock.now()
         open_rows = db.rows("select * from gap_alarm where restored_at is null")
+        if heard and not open_rows and not self._long_gap(db):
+            return  # a recorder that lives keeps the gaps up to date itself
         for exam in exams.exams(db, since=now - AFTERWARDS):
             standing = [row for row in open_rows if row["exam"] == exam.id]
             if exam.state == "cancelled" or now < exams.span(self.config, exam)[0]:
@@ -54,11 +56,15 @@ class GapAlarms:
         beat_at = db.value("select beat_at from heartbeat where service = 'recorder'")
         return beat_at is not None and abs((self.clock.now() - parse(beat_at)).total_seconds()) < QUIET_S
 
+    def _long_gap(self, db: Database) -> bool:
+        limit_s = self.config.profile.limits.gap_alarm_s - QUIET_S
+        return db.value("select 1 from gap where (julianday(ends_at) - julianday(starts_at)) * 86400 >= ? limit 1",
+                        (limit_s,)) is not None  # fmt: skip
+
     def _judge(self, db: Database, exam: Exam, now: datetime, standing: list[dict[str, Any]]) -> None:
-        found = coverage_report.report(db, self.config, exam.id, now)
         limit_us = self.config.profile.limits.gap_alarm_s * 1_000_000
         left = list(standing)
-        for room in found.rooms:
+        for room in coverage_report.rooms(db, self.config, exam, now):
             for hole in room.holes:
                 if hole.length_us >= limit_us:
                     row = self._called(db, exam, hole)
