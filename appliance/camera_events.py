@@ -24,7 +24,7 @@ from appliance.store import Database
 from drivers import discovery, onvif
 from drivers.onvif_events import Events, Pulled
 from drivers.onvif_reply import CameraError
-from drivers.onvif_topics import CameraEvent
+from drivers.onvif_topics import CameraEvent, instant
 from drivers.types import DriverError, Frame
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ LOST_S = 30.0  # without an answer for so long, events do not come
 PAUSES_S = (2.0, 5.0, 15.0, 30.0, 60.0)
 DEAF_PAUSE_S = 600.0  # a camera without events may get them with new firmware
 REFUSED_LOOK_S = 5.0
+SAME_START_S = 120.0
 SPREAD_S = 5.0  # not all cameras are asked in the same moment
 
 
@@ -166,15 +167,22 @@ class CameraWatcher:
         That its settings changed is found by reading them (camera_looks), which also says what and from what.
         """
         told = f"{event.topic} {event.value or (event.at.isoformat() if event.at else '')}"
-        if event.kind == "reboot":
+        standing = event.operation == "Initialized"  # told again with each subscription
+        if event.kind == "reboot" and (event.value or not standing):
             self._restarted(db, event, told)
-        elif event.kind == "signin" and event.operation != "Initialized" and event.value not in self._own_addresses():
+        elif event.kind == "signin" and not standing and event.value not in discovery.own_addresses():
             self._enter(db, "camera.entered", f"{told} {event.at}", address=event.value or event.source or event.topic)
 
     def _restarted(self, db: Database, event: CameraEvent, told: str) -> None:
-        """When it last started is told with every subscription; the first time ever that is no news."""
+        """When it last started is told with every subscription; the first time ever that is no news.
+
+        Some work it out anew from how long they run, so it differs by a little each time.
+        """
         subject = f"camera-told/{self.camera.id}/camera.restarted"
-        if event.operation == "Initialized" and box_events.known(db, subject) is None:
+        known = box_events.known(db, subject)
+        if known is not None and _same_start(str(known.value), told):
+            return
+        if event.operation == "Initialized" and known is None:
             with store.transaction(db):
                 box_events.remember(db, self._clock, subject, told)
         else:
@@ -182,9 +190,6 @@ class CameraWatcher:
 
     def _enter(self, db: Database, kind: str, told: str, **data: Any) -> None:
         box_events.camera_event(db, self._config, self._clock, self.camera.id, kind, told=told, **data)
-
-    def _own_addresses(self) -> list[str]:
-        return discovery.own_addresses()
 
     def _failed(self, db: Database, fault: DriverError, password: str) -> float:
         self.heard = False
@@ -227,3 +232,12 @@ class CameraWatcher:
         until_s = self._clock.mono_s() + seconds
         while not self._over and (left_s := until_s - self._clock.mono_s()) > 0:
             self._stop.wait(min(left_s, 0.5))
+
+
+def _same_start(before: str, now: str) -> bool:
+    """Whether two words on when a camera last started mean the same start: topic, space, instant."""
+    (topic, _, was), (other, _, is_) = before.partition(" "), now.partition(" ")
+    one, two = instant(was), instant(is_)
+    if one is None or two is None or (one.tzinfo is None) != (two.tzinfo is None):
+        return before == now
+    return topic == other and abs((two - one).total_seconds()) < SAME_START_S

@@ -242,6 +242,7 @@ def test_that_a_camera_started_again_is_entered_once(make_face: MakeFace, watche
     face.pull.reboot()
     face.pull.emit(data={"Status": "2026-11-22T07:00:00Z"}, **last)  # type: ignore[arg-type]
     until(lambda: place.kinds("camera.restarted"))
+    face.pull.emit(data={"Status": "2026-11-22T07:00:03Z"}, **last)  # type: ignore[arg-type]
     face.pull.reboot()
     move(face)
     until(lambda: place.db.value("select count(*) from event") == 1)
