@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import argparse
 import ast
-import copy
 import multiprocessing
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,32 +41,35 @@ OTHER: dict[type, type] = {
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """`source` is the whole changed file."""
+    """The `variant`-th change of the `place`-th node of the tree. `place` -1: nothing is changed."""
 
     line: int
     what: str
-    source: str
+    place: int = -1
+    variant: int = 0
+
+    def source(self, text: str) -> str:
+        """The whole changed file."""
+        tree = ast.parse(text)
+        if self.place >= 0:
+            _, change = list(_changes(list(ast.walk(tree))[self.place]))[self.variant]
+            change()
+        return ast.unparse(ast.fix_missing_locations(tree))
 
 
-def mutants(source: str) -> Iterator[Mutant]:
+def mutants(source: str) -> list[Mutant]:
     """Every mutant of a file, in the order of its lines."""
     tree = ast.parse(source)
     annotations = [getattr(node, name, None) for node in ast.walk(tree) for name in ("returns", "annotation")]
     whole = [node for node in ast.walk(tree) if _spared(node)] + [node for node in annotations if node is not None]
     spared = {id(inner) for node in whole for inner in ast.walk(node)}
-    places = sum(1 for _ in ast.walk(tree))
-    nodes = list(ast.walk(tree))
-    found = []
-    for place in range(places):
-        if id(nodes[place]) not in spared:
-            for variant in range(len(list(_changes(nodes[place])))):
-                changed = copy.deepcopy(tree)
-                node = list(ast.walk(changed))[place]
-                what, change = list(_changes(node))[variant]
-                change()
-                text = ast.unparse(ast.fix_missing_locations(changed))
-                found.append(Mutant(getattr(nodes[place], "lineno", 0), what, text))
-    yield from sorted(found, key=lambda mutant: mutant.line)
+    found = [
+        Mutant(getattr(node, "lineno", 0), what, place, variant)
+        for place, node in enumerate(ast.walk(tree))
+        if id(node) not in spared
+        for variant, (what, _) in enumerate(_changes(node))
+    ]
+    return sorted(found, key=lambda mutant: mutant.line)
 
 
 def _spared(node: ast.AST) -> bool:
@@ -83,7 +85,7 @@ def _spared(node: ast.AST) -> bool:
     return told or isinstance(node, ast.arg | ast.JoinedStr)
 
 
-def _changes(node: ast.AST) -> Iterator[tuple[str, object]]:
+def _changes(node: ast.AST) -> Iterator[tuple[str, Callable[[], object]]]:
     """(what, do it) for each way to break this node."""
     if isinstance(node, ast.Compare):
         for n, op in enumerate(node.ops):
@@ -114,7 +116,7 @@ def _replace(node: ast.UnaryOp) -> None:
     node.operand = ast.UnaryOp(ast.Not(), node.operand)
 
 
-def _constants(node: ast.Constant) -> Iterator[tuple[str, object]]:
+def _constants(node: ast.Constant) -> Iterator[tuple[str, Callable[[], object]]]:
     value = node.value
     if isinstance(value, bool):
         yield f"{value} negated", lambda: setattr(node, "value", not value)
@@ -128,8 +130,7 @@ def _constants(node: ast.Constant) -> Iterator[tuple[str, object]]:
 
 def killed(mutant: Mutant, folder: Path) -> bool:
     """Whether the tests fail on it, in a child that has pytest and hypothesis in memory already."""
-    (folder / TARGET).write_text(mutant.source, encoding="utf-8")
-    child = FORK.Process(target=_test, args=(folder,))
+    child = FORK.Process(target=_test, args=(mutant, folder))
     child.start()
     child.join(LIMIT_S)
     if child.is_alive():  # it hangs: somebody notices
@@ -139,7 +140,8 @@ def killed(mutant: Mutant, folder: Path) -> bool:
     return child.exitcode != 0
 
 
-def _test(folder: Path) -> None:
+def _test(mutant: Mutant, folder: Path) -> None:
+    (folder / TARGET).write_text(mutant.source((ROOT / TARGET).read_text(encoding="utf-8")), encoding="utf-8")
     os.chdir(folder)
     os.environ["EXAMSITE_MUTANT"] = "1"
     sys.path[:] = [str(folder), *(place for place in sys.path if Path(place).resolve() not in (ROOT, ROOT / "tests"))]
@@ -173,7 +175,7 @@ def main() -> int:
         for number in range(asked.jobs):
             places.put(workplace(Path(above), number))
         unchanged = places.get()
-        if killed(Mutant(0, "unchanged", source), unchanged):
+        if killed(Mutant(0, "unchanged"), unchanged):
             print("the tests fail on the unchanged file", file=sys.stderr)
             return 2
         places.put(unchanged)

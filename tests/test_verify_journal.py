@@ -986,3 +986,43 @@ def test_many_remarks_are_counted_and_not_all_printed(scratch: Callable[[dict[st
     assert len(lines) == 2 * 22
     report.remarks = report.remarks[:20]
     assert len(list(verify_journal.tell(report, False))) == 21
+
+
+# --- what only a broken medium or one seal alone can show ---
+
+
+def test_the_newest_checkpoints_root_is_checked_where_no_proof_stands(
+    scratch: Callable[[dict[str, bytes]], Path], good: Sealed
+) -> None:
+    """Rows and leaves agree with each other, and only the signed root says otherwise."""
+    contents = files(rewritten(9), stored=[], proofs=False)
+    contents["checkpoint.note"] = contents["checkpoints/000000000012.note"] = good.note().encode()
+    report = check(scratch(contents))
+    assert (report.exit_status, set(told(report))) == (1, {"root"})
+    assert report.faults[0].args == {"file": "checkpoint.note", "size": 12, "since": 1}
+
+
+@pytest.mark.parametrize("call", ["open", "scandir"])
+def test_a_medium_that_cannot_be_read_is_a_refusal(folder: Path, call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(verify_journal.os, call, broken)
+        report = check(folder)
+    assert (told(report), report.exit_status, report.checked) == (["unreadable"], 2, False)
+    assert "Input/output error" in report.refusals[0].say()
+
+
+def test_what_was_given_is_called_by_its_option_or_its_file(folder: Path, own: Path) -> None:
+    assert check(folder, key_given="a+b+c").refusals[0].args["file"] == "--key"
+    assert check(folder, ["nothing\n"]).refusals[0].args["file"] == "--checkpoint"
+    assert check(folder, ["/nowhere"]).refusals[0].args["file"] == "/nowhere"
+    (own / "leaves.bin").write_bytes((own / "leaves.bin").read_bytes()[:-32])
+    assert check(own).faults[0].args == {"file": "leaves.bin", "found": 11, "size": 12}
+
+
+def test_a_stored_checkpoint_bears_the_boxs_signature_alone(own: Path) -> None:
+    with (own / "checkpoints/000000000004.note").open("a") as file:
+        file.write("\u2014 witness.example " + base64.b64encode(b"x" * 76).decode() + "\n")
+    assert told(check(own)) == ["signer"]
