@@ -7,23 +7,17 @@ does it. Any may be combined: `misbehave(face, Quirk.NO_RENEW, Quirk.ODD_TOPICS)
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Callable
 from enum import StrEnum
 from types import SimpleNamespace
 from typing import Any
 
+from demo import onvif_quirks_heard as heard
 from demo.onvif_face import Face
-from demo.onvif_soap import NAMESPACES, Asked, Fault, HangUp, told
+from demo.onvif_soap import NAMESPACES, Asked, Fault, told
 
 PTZ = f"{{{NAMESPACES['tptz']}}}"
-SLOW_S = 0.2
-HANG_UP_S = 0.1
-CLOSED_PORT = 9  # discard: nobody listens there on loopback
-NEEDS_TIME = (
-    "GetProfiles", "GetStreamUri", "GetSnapshotUri", "GetDeviceInformation", "GetServices", "PullMessages",
-)  # fmt: skip
 
 
 class Quirk(StrEnum):
@@ -114,15 +108,15 @@ def _local_time_as_utc(face: Face) -> None:
 
 def _absurd_time(face: Face) -> None:
     _token_only(face)
-    _reword(face, "GetSystemDateAndTime", r"<tt:Minute>\d+", "<tt:Minute>61")
-    _reword(face, "GetSystemDateAndTime", r"<tt:Month>\d+", "<tt:Month>13")
+    heard.reword(face, "GetSystemDateAndTime", r"<tt:Minute>\d+", "<tt:Minute>61")
+    heard.reword(face, "GetSystemDateAndTime", r"<tt:Month>\d+", "<tt:Month>13")
 
 
 def _time_behind_sign_in(face: Face) -> None:
     """Its own words, not ONVIF's, with HTTP 400."""
     _token_only(face)
     face.open_operations.clear()
-    _alter(face, lambda asked, said: said.replace(b"Sender not authorized", b"Unauthorized").replace(
+    heard.alter(face, lambda asked, said: said.replace(b"Sender not authorized", b"Unauthorized").replace(
         b"ter:NotAuthorized", b"ter:Unknown") if asked.operation == "GetSystemDateAndTime" else said)  # fmt: skip
 
 
@@ -137,12 +131,8 @@ def _wants_daylight(face: Face) -> None:
 
 
 def _other_host(face: Face) -> None:
-    _everywhere(face, face.base, "http://192.168.1.88")
+    heard.everywhere(face, face.base, "http://192.168.1.88")
     face.pull.address = "http://192.168.1.88"
-
-
-def _closed_port(face: Face) -> None:
-    face.pull.address = f"http://127.0.0.1:{CLOSED_PORT}"
 
 
 def _wrong_paths(face: Face) -> None:
@@ -157,12 +147,12 @@ def _wrong_paths(face: Face) -> None:
             raise Fault(404, "", "not here")
 
     face.doors.append(look)
-    _alter(face, lambda asked, said: b"<html>404 Not Found</html>" if asked.path in wrong else said)
+    heard.alter(face, lambda asked, said: b"<html>404 Not Found</html>" if asked.path in wrong else said)
 
 
 def _doubled_port(face: Face) -> None:
     port = face.base.rpartition(":")[2]
-    _everywhere(face, f"{face.base}/", f"{face.base}:{port}/")
+    heard.everywhere(face, f"{face.base}/", f"{face.base}:{port}/")
 
 
 def _unknown_fault(face: Face) -> None:
@@ -172,72 +162,13 @@ def _unknown_fault(face: Face) -> None:
     face.doors.append(refuse)
 
 
-def _hangs_up(face: Face) -> None:
-    face.pull.hangs_up_after_s = HANG_UP_S
-
-
-def _reboots(face: Face) -> None:
-    """Once, at the third pull."""
-
-    def look(face: Face, asked: Asked) -> None:
-        if asked.operation == "PullMessages" and face.pull.counts.get("PullMessages") == 2:
-            face.pull.reboot()
-            face.pull.counts["reboots"] = face.pull.counts.get("reboots", 0) + 1
-            face.pull.counts["PullMessages"] += 1
-
-    face.doors.append(look)
-
-
-def _no_renew(face: Face) -> None:
-    def refuse(_face: Any, _request: Any) -> str:
-        face.pull.counts["Renew"] = face.pull.counts.get("Renew", 0) + 1
-        raise Fault(400, "wsrf-r:ResourceUnknownFault", "Unable to renew")
-
-    face.answers["Renew"] = refuse
-
-
-def _ends_at_once(face: Face) -> None:
-    face.pull.dies_at_once = True
-
-
-def _by_reference(face: Face) -> None:
-    face.pull.by_reference = face.pull.needs_wsa = True
-
-
 def _undeclared_prefixes(face: Face) -> None:
-    _alter(face, lambda _asked, said: re.sub(rb' xmlns:(?:wsa|wsnt|ter|tt)="[^"]*"', b"", said))
-
-
-def _no_synchronisation(face: Face) -> None:
-    _refuse(face, "SetSynchronizationPoint")
-
-
-def _only_synchronised(face: Face) -> None:
-    face.pull.initial_on_asking = True
-
-
-def _one_subscription(face: Face) -> None:
-    """Full at one; who asks for a second finds nobody any more."""
-    face.pull.most = 1
-    create = face.answers["CreatePullPointSubscription"]
-
-    def made(face: Face, request: Any) -> str:
-        try:
-            return create(face, request)
-        except Fault:
-            face.doors.append(_gone)
-            raise HangUp from None
-
-    face.answers["CreatePullPointSubscription"] = made
-
-
-def _gone(_face: Face, _asked: Asked) -> None:
-    raise HangUp
+    heard.alter(face, lambda _asked, said: re.sub(rb' xmlns:(?:wsa|wsnt|ter|tt)="[^"]*"', b"", said))
 
 
 def _denies_pull_point(face: Face) -> None:
-    _refuse(face, "GetServices")
-    _reword(face, "GetCapabilities", "<tt:WSPullPointSupport>true", "<tt:WSPullPointSupport>false")
+    heard.refuse(face, "GetServices")
+    heard.reword(face, "GetCapabilities", "<tt:WSPullPointSupport>true", "<tt:WSPullPointSupport>false")
 
 
 def _h265_in_media2(face: Face) -> None:
@@ -265,11 +196,11 @@ def _h265_in_media2(face: Face) -> None:
 
 def _snapshot_signed(face: Face) -> None:
     """Names an address with user and password in it, and only gives the picture without."""
-    _reword(face, "GetSnapshotUri", r"/snapshot\.jpg", "/snapshot.jpg?user=admin&amp;pwd=12345")
+    heard.reword(face, "GetSnapshotUri", r"/snapshot\.jpg", "/snapshot.jpg?user=admin&amp;pwd=12345")
 
 
 def _snapshot_rtsp(face: Face) -> None:
-    _reword(face, "GetSnapshotUri", "http://", "rtsp://")
+    heard.reword(face, "GetSnapshotUri", "http://", "rtsp://")
 
 
 def _moves_on(face: Face) -> None:
@@ -307,12 +238,6 @@ def _many_xaddrs(face: Face) -> None:
     )
 
 
-def _odd_topics(face: Face) -> None:
-    """As seen: the typo, the stray end, 1 for true, and no word on which subscription it belongs to."""
-    _alter(face, lambda _asked, said: said.replace(b"VideoSource/MotionAlarm", b"VideoSoure/tns1:MotionAlarm//.")
-           .replace(b'Value="true"', b'Value="1"').replace(b'Value="false"', b'Value="0"'))  # fmt: skip
-
-
 def _sets_nothing(face: Face) -> None:
     """Whatever is set, created or deleted is answered well and forgotten."""
     for name in list(face.answers):
@@ -336,7 +261,7 @@ def _garbled_names(face: Face) -> None:
 
 
 def _invalid_utf8(face: Face) -> None:
-    _alter(face, lambda asked, said: said.replace(b"Examsite", b"Exam\xff\xfesite")
+    heard.alter(face, lambda asked, said: said.replace(b"Examsite", b"Exam\xff\xfesite")
            if asked.operation == "GetDeviceInformation" else said)  # fmt: skip
 
 
@@ -355,53 +280,21 @@ def _locks_out(face: Face) -> None:
     face.gate.locks_after = 2
 
 
-def _slow_with_events(face: Face) -> None:
-    def wait(face: Face, asked: Asked) -> None:
-        if face.pull.subscriptions and asked.operation in NEEDS_TIME:
-            threading.Event().wait(SLOW_S)
-
-    face.doors.append(wait)
-
-
-def _pulls_at_once(face: Face) -> None:
-    face.pull.at_once = True
-
-
-def _alter(face: Face, twist: Callable[[Asked, bytes], bytes]) -> None:
-    face.twists.append(twist)
-
-
-def _everywhere(face: Face, here: str, there: str) -> None:
-    _alter(face, lambda _asked, said: said.replace(here.encode(), there.encode()))
-
-
-def _reword(face: Face, operation: str, pattern: str, instead: str) -> None:
-    """Change what an operation says, whoever answers it when it is asked."""
-    _alter(face, lambda asked, said: re.sub(pattern.encode(), instead.encode(), said)
-           if asked.operation == operation else said)  # fmt: skip
-
-
-def _refuse(face: Face, operation: str) -> None:
-    def refuse(_face: Any, _request: Any) -> str:
-        raise Fault(500, "ter:ActionNotSupported", f"{operation} is not supported")
-
-    face.answers[operation] = refuse
-
-
 _DO: dict[Quirk, Callable[[Face], None]] = {
     Quirk.DIGEST_ONLY: _digest_only, Quirk.NONCE_A_PATH: _nonce_a_path, Quirk.CREATED_IN_Z: _token_only,
     Quirk.DEAD_CLOCK: _dead_clock, Quirk.REPLAY_PROTECTION: _replay_protection,
     Quirk.LOCAL_TIME_AS_UTC: _local_time_as_utc, Quirk.ABSURD_TIME: _absurd_time,
     Quirk.TIME_BEHIND_SIGN_IN: _time_behind_sign_in, Quirk.WANTS_DAYLIGHT: _wants_daylight,
-    Quirk.OTHER_HOST: _other_host, Quirk.CLOSED_PORT: _closed_port, Quirk.WRONG_PATHS: _wrong_paths,
-    Quirk.DOUBLED_PORT: _doubled_port, Quirk.UNKNOWN_FAULT: _unknown_fault, Quirk.HANGS_UP: _hangs_up,
-    Quirk.REBOOTS: _reboots, Quirk.NO_RENEW: _no_renew, Quirk.ENDS_AT_ONCE: _ends_at_once,
-    Quirk.BY_REFERENCE: _by_reference, Quirk.UNDECLARED_PREFIXES: _undeclared_prefixes,
-    Quirk.NO_SYNCHRONISATION: _no_synchronisation, Quirk.ONLY_SYNCHRONISED: _only_synchronised,
-    Quirk.ONE_SUBSCRIPTION: _one_subscription, Quirk.DENIES_PULL_POINT: _denies_pull_point,
+    Quirk.OTHER_HOST: _other_host, Quirk.CLOSED_PORT: heard.closed_port, Quirk.WRONG_PATHS: _wrong_paths,
+    Quirk.DOUBLED_PORT: _doubled_port, Quirk.UNKNOWN_FAULT: _unknown_fault, Quirk.HANGS_UP: heard.hangs_up,
+    Quirk.REBOOTS: heard.reboots, Quirk.NO_RENEW: heard.no_renew, Quirk.ENDS_AT_ONCE: heard.ends_at_once,
+    Quirk.BY_REFERENCE: heard.by_reference, Quirk.UNDECLARED_PREFIXES: _undeclared_prefixes,
+    Quirk.NO_SYNCHRONISATION: heard.no_synchronisation, Quirk.ONLY_SYNCHRONISED: heard.only_synchronised,
+    Quirk.ONE_SUBSCRIPTION: heard.one_subscription, Quirk.DENIES_PULL_POINT: _denies_pull_point,
     Quirk.H265_IN_MEDIA2: _h265_in_media2, Quirk.SNAPSHOT_SIGNED: _snapshot_signed,
     Quirk.SNAPSHOT_RTSP: _snapshot_rtsp, Quirk.MOVES_ON: _moves_on, Quirk.ALWAYS_MOVING: _always_moving,
-    Quirk.MANY_XADDRS: _many_xaddrs, Quirk.ODD_TOPICS: _odd_topics, Quirk.SETS_NOTHING: _sets_nothing,
+    Quirk.MANY_XADDRS: _many_xaddrs, Quirk.ODD_TOPICS: heard.odd_topics, Quirk.SETS_NOTHING: _sets_nothing,
     Quirk.GARBLED_NAMES: _garbled_names, Quirk.INVALID_UTF8: _invalid_utf8, Quirk.RELAYS_UNLISTED: _relays_unlisted,
-    Quirk.LOCKS_OUT: _locks_out, Quirk.SLOW_WITH_EVENTS: _slow_with_events, Quirk.PULLS_AT_ONCE: _pulls_at_once,
+    Quirk.LOCKS_OUT: _locks_out, Quirk.SLOW_WITH_EVENTS: heard.slow_with_events,
+    Quirk.PULLS_AT_ONCE: heard.pulls_at_once,
 }  # fmt: skip
