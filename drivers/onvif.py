@@ -7,12 +7,14 @@ profiles are read by onvif_profiles, everything else by onvif_whole and onvif_pa
 from __future__ import annotations
 
 import functools
+import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit
 
 from drivers import onvif_reply as reply
 from drivers import onvif_request as request
@@ -21,6 +23,7 @@ from drivers.onvif_line import Line
 from drivers.onvif_ports import USUAL_PORTS, elsewhere
 from drivers.onvif_profiles import read_profiles
 from drivers.onvif_reply import DEVICE, EVENTS, IMAGING, MEDIA1, MEDIA2, PTZ, CameraError
+from drivers.onvif_way import device_url
 from drivers.types import CameraFacts, StreamProfile, WholeCamera
 
 T = TypeVar("T")
@@ -36,6 +39,7 @@ CLOCK_FAR_S = 300.0  # further off, a camera that checks signatures refuses ours
 QUARTER_S = 900  # time zones differ by whole quarters of an hour, fourteen hours at most
 ROUNDING_S = 0.5  # ONVIF tells whole seconds, cut off: on average the camera is half a second further
 CLOCK_STEP_S = 2.0  # clocks compared twice differ by less, unless one was set
+MOST_LIMITS = 10  # a whole reading ends after so many time limits
 MOST_UNANSWERED = 2  # after so many in a row the camera is gone, and is not waited for question by question
 NAMED = ("Manufacturer", "Model", "FirmwareVersion", "SerialNumber")
 NOT_THERE = ("ActionNotSupported", "OptionalActionNotImplemented", "NotSupported", "NoSuchService")
@@ -71,6 +75,7 @@ class Camera:
         self._clock_read = False
         self.clock_answer: Any = None
         self._unanswered = 0  # questions in a row
+        self._until_s = math.inf  # then a reading ends with what it has
         self._snapshot_uri = ""
         self._elsewhere: dict[str, str] = {}
         self._once: dict[str, Any] = {}
@@ -133,14 +138,25 @@ class Camera:
     def facts(self) -> CameraFacts:
         """What is needed to use the camera. What it cannot do is said in `faults`; CameraError if it says nothing."""
         with self._lock:
-            facts = whole.facts(self, self._begin())
+            with self._in_good_time():
+                facts = whole.facts(self, self._begin())
             return replace(facts, auth=self.auth or "none", faults=tuple(self.faults))
 
     def whole(self) -> WholeCamera:
         """Read the camera whole. What it cannot say is empty and said in `facts.faults`; CameraError as for `facts`."""
         with self._lock:
-            found = whole.whole(self, self._begin(), self.clock_answer, self._versions)
+            with self._in_good_time():
+                found = whole.whole(self, self._begin(), self.clock_answer, self._versions)
             return replace(found, facts=replace(found.facts, auth=self.auth or "none", faults=tuple(self.faults)))
+
+    @contextmanager
+    def _in_good_time(self) -> Iterator[None]:
+        """Not more than some time limits in all: a camera may need nearly one for each of forty answers."""
+        self._until_s = time.monotonic() + self._timeout_s * MOST_LIMITS
+        try:
+            yield
+        finally:
+            self._until_s = math.inf
 
     def _begin(self) -> CameraFacts:
         """Maker, model, firmware, serial number, and the clock: CameraError when nobody is there or lets us in."""
@@ -259,6 +275,9 @@ class Camera:
         A refused password always ends it, so does a camera that ceased to answer; with `vital` at the first time.
         With `optional` a camera that says it has no such thing has done nothing wrong; `quiet` is for a mere try.
         """
+        if time.monotonic() > self._until_s:
+            self.note("The camera answers so slowly that it was not asked everything.")
+            return otherwise
         try:
             found = read()
         except CameraError as error:
@@ -370,15 +389,3 @@ class Camera:
         """A fault of the camera, in words; each once."""
         if sentence not in self.faults:
             self.faults.append(sentence)
-
-
-def device_url(address: str) -> str:
-    """The device service's address: "10.0.0.5" or "http://10.0.0.5:8000" will do."""
-    try:
-        said = urlsplit(address if "://" in address else f"http://{address}")
-    except ValueError:
-        said = urlsplit("")
-    if said.scheme not in ("http", "https") or not said.hostname:
-        raise CameraError("foreign", "A camera's ONVIF address looks like http://10.0.0.5/.", permanent=True)
-    path = said.path if said.path.strip("/") else "/onvif/device_service"
-    return urlunsplit((said.scheme, said.netloc.rpartition("@")[2], path, said.query, ""))

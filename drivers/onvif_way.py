@@ -9,7 +9,21 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from drivers.onvif_reply import CameraError
+
 REDIRECTS = (301, 302, 303, 307, 308)
+
+
+def device_url(address: str) -> str:
+    """The device service's address: "10.0.0.5" or "http://10.0.0.5:8000" will do."""
+    try:
+        said = urlsplit(address if "://" in address else f"http://{address}")
+    except ValueError:
+        said = urlsplit("")
+    if said.scheme not in ("http", "https") or not said.hostname:
+        raise CameraError("foreign", "A camera's ONVIF address looks like http://10.0.0.5/.", permanent=True)
+    path = said.path if said.path.strip("/") else "/onvif/device_service"
+    return urlunsplit((said.scheme, said.netloc.rpartition("@")[2], path, said.query, ""))
 
 
 class Moved:

@@ -16,8 +16,9 @@ from demo.camera_encoder import CameraConfig
 from demo.discovery_answer import start_discovery
 from demo.onvif_face import ANSWERS, Face, Fault, envelope
 from drivers.discovery import discover, read_answer
-from drivers.onvif import Camera, device_url
+from drivers.onvif import Camera
 from drivers.onvif_reply import CameraError, as_advertised, parse, profiles_of, reachable
+from drivers.onvif_way import device_url
 
 PASSWORD = "a very-secret word"
 STREAM = "rtsp://192.168.1.88:5554/hall/main"

@@ -107,6 +107,16 @@ def test_a_camera_that_ceases_to_answer_is_not_waited_for_question_by_question(m
     assert (caught.value.reason, len(held)) == ("silent", 3)
 
 
+def test_a_slow_camera_is_read_as_far_as_ten_time_limits_go(make_face: MakeFace) -> None:
+    face = make_face()
+    furnish(face)
+    face.doors.append(lambda _face, _request: time.sleep(0.09))
+    found = camera_at(face, timeout_s=0.15).whole()
+    assert (found.facts.serial, found.facts.profiles[0].stream_uri[:7]) == ("SN-1", "rtsp://")
+    assert any("so slowly" in fault for fault in found.facts.faults)
+    assert found.scopes == ()
+
+
 def test_another_camera_at_the_same_address_is_read_anew(make_face: MakeFace) -> None:
     face = make_face()
     furnish(face)
