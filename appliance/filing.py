@@ -31,25 +31,26 @@ class Filing:
 
     def __init__(
         self, db: Database, config: Config, clock: Clock, camera: str, timeline: Timeline,
-        began: Callable[[datetime], None],
+        began: Callable[[datetime], None], silence: Callable[[datetime, datetime], None],
     ) -> None:  # fmt: skip
         self._db, self._config, self._clock, self._camera = db, config, clock, camera
-        self._timeline, self._began = timeline, began
-        self._waiting: list[ffmpeg.Finished] = []
+        self._timeline, self._began, self._silence = timeline, began, silence
+        self._ends_at: datetime | None = None  # of the file before
+        self._waiting: list[tuple[ffmpeg.Finished, float]] = []  # and when that was
         self._first_s: float | None = None
         self.owes = False
 
     def take(self, finished: tuple[ffmpeg.Finished, ...], *, began: bool, last: bool) -> None:
         """Archive what is finished, once its place is known; with `last`, everything. `began`: frames have come."""
-        self._waiting += finished
+        self._waiting += [(each, self._clock.mono_s()) for each in finished]
         if self._first_s is None and began:
             self._first_s = self._clock.mono_s()
         if last or (self._first_s is not None and self._clock.mono_s() - self._first_s >= SETTLE_S):
-            for each in self._waiting:
-                self._archive(each)
+            for each, at_s in self._waiting:
+                self._archive(each, at_s)
             self._waiting = []
 
-    def _archive(self, finished: ffmpeg.Finished) -> None:
+    def _archive(self, finished: ffmpeg.Finished, finished_s: float) -> None:
         try:
             facts = fmp4.read(finished.path)
             torn = facts.whole_bytes < facts.size_bytes
@@ -60,6 +61,7 @@ class Filing:
                 facts = facts.without_false_start()
                 # Not where ffmpeg says it begins: that is 0 also when it waited seconds for the first key frame.
                 starts_s = max(starts_s, finished.ends_s - facts.duration_s)
+            self._timeline.ended(facts.frames, finished_s)
             by_s, hole = self._timeline.jump_s(starts_s, facts.holes, facts.frame_s)
             if hole is not None:
                 starts_s, facts = starts_s + by_s, _healed(facts, hole, by_s)
@@ -68,14 +70,22 @@ class Filing:
             )
             evidence = segment_clock.witnessed(facts, placed.starts_at, "arrival", segment_clock.box_clock(),
                                                placed.step_ms)  # fmt: skip
-            archive.adopt(self._db, self._config, finished.path, self._camera, facts, placed.starts_at,
-                          placed.ends_at, repaired=torn, evidence=evidence)  # fmt: skip
+            segment = archive.adopt(self._db, self._config, finished.path, self._camera, facts, placed.starts_at,
+                                    placed.ends_at, repaired=torn, evidence=evidence)  # fmt: skip
         except (OSError, sqlite3.Error, fmp4.Unreadable) as fault:
             log.error("%s could not be archived yet: %s", finished.path.name, fault)
             self.owes = True
         else:
             if finished.index == 0:
                 self._began(placed.starts_at)
+            self._tell_silences(segment)
+
+    def _tell_silences(self, segment: archive.Segment) -> None:
+        """Silences nobody noticed while they lasted, because this thread was held up itself: the files know."""
+        before, self._ends_at = self._ends_at or segment.starts_at, segment.ends_at
+        for began_at, ended_at in ((before, segment.starts_at), *segment.holes):
+            if (ended_at - began_at).total_seconds() >= self._config.profile.recording.stall_s:
+                self._silence(began_at, ended_at)
 
 
 def _steady(facts: Facts) -> bool:

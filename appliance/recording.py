@@ -153,7 +153,7 @@ class CameraLoop:
             stalled = end is not None and end.cause == "camera silent"
             if stalled and stream.audio and not watch.began:
                 self._source.failed("sound")  # ffmpeg writes nothing until the sound it was promised comes
-            watch.take(run.stop(STALLED_WAIT_S) if stalled else run.stop(), last=True)
+            watch.take(run.stop(STALLED_WAIT_S, stalled=True) if stalled else run.stop(), last=True)
             self._syncer.remove(file)
             leftovers.pick_up(db, self.config, self.clock, self.camera.id)
 
@@ -189,6 +189,14 @@ class CameraLoop:
                     self._silent_since = since
         states: dict[str, cameras.State] = {"password refused": "refused", "disk full": "stopped"}
         self._say(states.get(cause, "reconnecting"), cause)
+
+    def was_silent(self, db: Database, want: Want, began_at: datetime, ended_at: datetime) -> None:
+        """A silence that is over is found in the files: the journal gets it as if it had been seen."""
+        silent_ms = round((ended_at - began_at).total_seconds() * 1000)
+        with noting(db):
+            self._note(db, want, "camera.silent", code="camera silent", cause=coverage.cause("camera silent").as_json(),
+                       since=iso(began_at))  # fmt: skip
+            self._note(db, want, "camera.returned", silent_ms=silent_ms)
 
     def _note(self, db: Database, want: Want, kind: str, **data: Any) -> None:
         journal.append(db, self.clock, kind, RECORDER, exam=want.window.exam, room=want.window.room,
@@ -248,7 +256,8 @@ class _Watch:
         self._began_s = loop.clock.mono_s()
         self._disk_seen_s = self._tried_s = self._began_s
         self._backwards = Backwards()
-        self._filing = Filing(db, loop.config, loop.clock, loop.camera.id, self._timeline, loop.began)
+        self._filing = Filing(db, loop.config, loop.clock, loop.camera.id, self._timeline, loop.began,
+                              lambda began_at, ended_at: loop.was_silent(db, want, began_at, ended_at))  # fmt: skip
 
     @property
     def began(self) -> bool:

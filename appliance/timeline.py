@@ -49,6 +49,10 @@ class Timeline:
         if frames is not None:
             self._counted.append((frames, now_s))
 
+    def ended(self, frames: int, at_s: float) -> None:
+        """The file that is placed next, of so many frames, was finished then: the first frame behind it came."""
+        self._counted.append((self._frames + frames, at_s))
+
     def at(self, media_s: float) -> datetime:
         """The box's clock at this media time, by what is known now."""
         anchor_s = self._anchor_s if self._anchor_s is not None else self._low_s
@@ -64,10 +68,9 @@ class Timeline:
         And which hole of the file that made, None for the one before it. In a true hole nothing arrives: frames after
         it are as late as those before. After moved stamps they seem to come early, which no network does.
         """
-        if self._anchor_s is None:
-            return self._jump_in_first_s(holes, frame_s)
-        if self._low_s is None or self._anchor_s - self._low_s < JUMP_S:
-            return 0.0, None
+        counted = self._jump_by_count_s(starts_s - self._jumped_s, holes, frame_s)
+        if counted[0] or self._anchor_s is None or self._low_s is None or self._anchor_s - self._low_s < JUMP_S:
+            return counted
         by_s = self._anchor_s - self._low_s
         apart_s = starts_s - self._jumped_s - self._end_media_s
         for number, (begins_s, ends_s) in [(None, (0.0, apart_s)), *enumerate(holes)]:
@@ -78,14 +81,19 @@ class Timeline:
                 return by_s, number
         return 0.0, None  # it lies behind this file: the next one shows it
 
-    def _jump_in_first_s(self, holes: tuple[tuple[float, float], ...], frame_s: float) -> tuple[float, int | None]:
-        """The same while nothing is known of the run yet but when its frames came: by their count alone."""
+    def _jump_by_count_s(
+        self, starts_s: float, holes: tuple[tuple[float, float], ...], frame_s: float
+    ) -> tuple[float, int | None]:
+        """The same by when the frames came, counted; that is all there is to tell for the first files of a run."""
         for number, (begins_s, ends_s) in enumerate(holes):
-            last = round(begins_s / frame_s)  # frames before it
-            before = [at_s - n * frame_s for n, at_s in self._counted if n <= last]
+            last = self._frames + round(begins_s / frame_s)  # frames before it
+            before = [at_s - n * frame_s for n, at_s in self._counted if self._frames < n <= last]
+            if self._anchor_s is not None:
+                before.append(self._anchor_s + starts_s + begins_s - last * frame_s)
             after = [at_s - n * frame_s for n, at_s in self._counted if n > last]
             by_s = ends_s - begins_s
             if by_s > JUMP_S and before and after and min(after) - min(before) < by_s / 2:
+                self._low_s = None if self._low_s is None else self._low_s + by_s
                 self._jumped_s += by_s
                 return by_s, number
         return 0.0, None

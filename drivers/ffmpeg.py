@@ -21,6 +21,7 @@ from urllib.parse import quote, urlsplit
 
 import ffmpeg
 
+from drivers import children
 from drivers.types import DriverError
 
 FRAGMENT_S = 1.0  # what ffmpeg holds back before it writes: at most this is lost when the process is killed
@@ -267,12 +268,14 @@ class Run:
         """Why it ended, from what it said; its exit status says nothing (0 after a dead camera)."""
         return trouble(self._source, self._said, "the camera ended the stream")
 
-    def stop(self, patience_s: float = INT_WAIT_S) -> News:
+    def stop(self, patience_s: float = INT_WAIT_S, *, stalled: bool = False) -> News:
         """End it, gently first so that the open file keeps its last fragment; returns what was still to hear.
 
         ffmpeg obeys SIGINT when its read returns: with the next packet, or by its own time limit. SIGTERM breaks the
-        read, and what it holds is lost.
+        read, and what it holds is lost. So a stalled one is made to see the end of its stream.
         """
+        if stalled:
+            children.hang_up(self.process.pid)
         finished: list[Finished] = []
         progress: Progress | None = None
         for number, wait_s in ((signal.SIGINT, patience_s), (signal.SIGTERM, TERM_WAIT_S)):

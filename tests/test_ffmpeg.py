@@ -21,6 +21,7 @@ from drivers.ffmpeg import Finished, Run, Source, Stream, StreamError
 from drivers.rtsp_ask import ask
 from tests.fakes.cameras import camera
 from tests.fakes.recorded_site import film, wait_until
+from tests.fakes.rtsp_camera import Manner, RtspCamera, slices_in
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "pässwörd '/:@"
@@ -235,3 +236,14 @@ def test_runs_of_several_threads_stand_side_by_side(filmed: CamerasProcess, tmp_
         thread.join(30)
     assert len(done) == 3
     assert all(done)
+
+
+def test_a_stalled_ffmpeg_keeps_every_frame_it_holds(tmp_path: Path) -> None:
+    with RtspCamera(Manner(sound="pcma", mute=((25, 10_000),))) as strange:  # RTCP and sound go on
+        found = ask(Source(strange.url))
+        run = Run(found.source, found.stream, tmp_path, "run", 60)
+        read_until(run, 20)
+        time.sleep(1.5)
+        finished = run.stop(stalled=True).finished
+    assert len(strange.sent) == 25
+    assert [each for f in finished for each in slices_in(f.path)] == strange.sent

@@ -17,6 +17,7 @@ from appliance import archive, coverage, exams, journal, store
 from appliance.cameras import CameraState
 from appliance.clock import FakeClock, SystemClock
 from appliance.config import Config
+from appliance.pulse import Backwards, Pulse
 from appliance.recording import CameraLoop
 from appliance.store import Database
 from appliance.syncing import Open, Syncer
@@ -278,7 +279,48 @@ def test_a_clock_that_is_set_neither_stops_nor_overwrites_a_recording(db: Databa
     assert known >= {36, -18}  # the camera's clock stayed where it was: an hour ahead, then half an hour behind
 
 
+def test_a_silence_that_its_thread_slept_through_is_in_the_journal_all_the_same(
+    db: Database, config: Config, filmed: CamerasProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with recording(config, "gate") as loops:
+        wait_until(lambda: adopted(db, "gate"), "it is recorded")
+        monkeypatch.setattr(Pulse, "left_s", lambda *_: 60.0)  # as when the thread is held up by the disk meanwhile
+        filmed.control("silence gate 4")
+        wait_until(lambda: "camera.returned" in kinds(db), "the files tell it")
+        rest(loops)
+    assert kinds(db).count("camera.silent") == 1
+
+
 # --- the timeline, the plan and the syncing, without a camera ---
+
+
+def jumped(line: Timeline, clock: FakeClock, by_s: float, *, silent_s: float = 0.0) -> tuple[float, int | None]:
+    """Ten seconds of frames, a hole of `by_s` in their stamps, `silent_s` of it in truth, and two seconds more."""
+    for n in range(1, 11):
+        arrive(line, clock, float(n), frames=10 * n)
+    line.place(0.0, 10.0, 0.1, 100, steady=True)
+    clock.advance(silent_s)
+    for n in (1, 2):
+        clock.advance(1.0)
+        line.heard(10.0 + by_s + n, 100 + 10 * n)
+    return line.jump_s(10.0, ((0.0, by_s),), 0.1)
+
+
+def test_stamps_that_jump_are_told_from_a_silence() -> None:
+    clock = FakeClock(AT)
+    assert jumped(Timeline(clock), clock, 3600.0) == (pytest.approx(3600.0), 0)
+    clock = FakeClock(AT)
+    assert jumped(Timeline(clock), clock, 60.0, silent_s=60.0) == (0.0, None)
+
+
+def test_stamps_that_went_back_are_seen_and_a_silence_is_not_taken_for_it() -> None:
+    back, quiet = Backwards(), Backwards()
+    for second in range(1, 10):
+        back.look(float(second), min(second, 4) + 0.001 * second)
+        quiet.look(second + (4.0 if second > 4 else 0.0), float(second))
+    assert (back.seen, quiet.seen) == (True, False)
+
+
 
 
 def arrive(line: Timeline, clock: FakeClock, media_s: float, delay_s: float = 0.0, frames: int | None = None) -> None:
