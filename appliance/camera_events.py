@@ -150,13 +150,13 @@ class CameraWatcher:
         """Keep what came. The books first, then what the camera tells of itself: each a transaction of its own."""
         now_s = self._clock.mono_s()
         said = book.take(db, pulled.events, required=self._required())
-        self._heard_mono_s, self._failures = now_s, 0
+        self._heard_mono_s, self._failures, self.heard = now_s, 0, True
         if said or self._written_mono_s is None or now_s - self._written_mono_s >= HEARD_EVERY_S:
             with store.transaction(db):
                 links.heard(db, self._config, self._source, self._clock)
                 frame = Frame(raw=b"", events=tuple(said), alive=True, news=True)
                 alarms.record(db, self._config, self._source, frame, self._clock)
-            self._written_mono_s, self._told, self.heard = now_s, None, True
+            self._written_mono_s, self._told = now_s, None
         self.events += len(pulled.events)
         for event in pulled.events:
             self._of_itself(db, event)
