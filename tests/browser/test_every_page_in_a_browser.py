@@ -17,7 +17,8 @@ AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="
 PAGES = {
     Role.TECHNICIAN: ["/", "/checklist", "/checklist/camera.clock/hq", "/cameras", "/cameras/corridor-2", "/journal",
                       "/journal/UNEXPLAINED", "/more", "/help", "/people"],
-    Role.HEAD: ["/", "/journal/waiting", "/journal/WAITING", "/archive", "/archive/corridor-2", "/people"],
+    Role.HEAD: ["/", "/journal/waiting", "/journal/WAITING", "/archive", "/archive/corridor-2", "/people",
+                "/exams/russian/coverage"],
     Role.SECURITY: ["/alarms", "/alarms/FIRE", "/export", "/export/1", "/journal", "/archive"],
     Role.EXPORTER: ["/", "/export", "/export/ask", "/export/1"],
     Role.ADMIN: ["/system", "/people", "/people/add", "/people/orlov/disable"],
