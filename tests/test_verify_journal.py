@@ -1026,3 +1026,9 @@ def test_a_stored_checkpoint_bears_the_boxs_signature_alone(own: Path) -> None:
     with (own / "checkpoints/000000000004.note").open("a") as file:
         file.write("\u2014 witness.example " + base64.b64encode(b"x" * 76).decode() + "\n")
     assert told(check(own)) == ["signer"]
+
+
+def test_a_word_changed_within_a_row_names_that_row_and_not_the_next(folder: Path) -> None:
+    for n in (7, ENTRIES):
+        report = changed_rows(folder, lambda rows, n=n: [r.replace(b"+05:00", b"+06:00") if i == n else r for i, r in enumerate(rows, 1)])  # type: ignore[misc]  # noqa: E501
+        assert (told(report), first_bad(report)) == (["changed"], n)
