@@ -34,7 +34,11 @@ def set_time(context: click.Context, target: Target, zone: str, as_json: bool) -
     with opened(context, target, as_json) as device:
         result = onvif_set.set_time(device, zone=zone)
         enter_set(target, "clock", result)
-    tell(context, result, as_json)
+    if as_json or not result.ok:
+        tell(context, result, as_json)
+    else:
+        said = N_("Its clock differs by {offset} s from this machine's.")
+        click.echo(words().say(said, offset=result.found.removesuffix(" s")))
 
 
 @click.command()

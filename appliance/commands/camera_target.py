@@ -46,7 +46,7 @@ SENTENCES = {
 }
 # What was set, in the journal's two languages.
 WHAT = {
-    "clock": {"en": "clock", "ru": "часы"},
+    "clock": {"en": "difference of its clock", "ru": "расхождение часов"},
     "view": {"en": "view", "ru": "куда смотрит"},
     "preset": {"en": "preset", "ru": "запомненное место"},
 }
