@@ -42,7 +42,7 @@ TAIL_S = 2.0  # recorded beyond the end, so that the last frame asked for is who
 END_WAIT_S = 8.0  # for a camera that is just being asked something when the time is over
 LOOK_S = 0.2
 PLANNING = timedelta(milliseconds=100)  # until the exam is on the plan; later it would count as planned late
-MOMENT = timedelta(milliseconds=1)  # the shortest there is: ended before it began
+MOMENT = timedelta(seconds=1)  # the shortest there is: one that ended before it began still has its gap and cause
 RESERVE_BYTES = 100_000_000
 SCHEMES = {"rtsp": "stream", "rtsps": "stream", "http": "onvif", "https": "onvif"}
 

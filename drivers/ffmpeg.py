@@ -25,6 +25,7 @@ from drivers import children
 from drivers.types import DriverError
 
 FRAGMENT_S = 1.0  # what ffmpeg holds back before it writes: at most this is lost when the process is killed
+READ_BYTES = 65536
 INT_WAIT_S, TERM_WAIT_S = 3.0, 1.0
 MOVFLAGS = (
     f"movflags=+frag_keyframe+empty_moov+default_base_moof:frag_duration={FRAGMENT_S * 1e6:.0f}"
@@ -242,13 +243,15 @@ class Run:
         data = b""
         while True:
             try:
-                piece = os.read(handle, 65536)
+                piece = os.read(handle, READ_BYTES)
             except BlockingIOError:
                 return data
             if not piece:
                 self._selector.unregister(handle)
                 return data
             data += piece
+            if len(piece) < READ_BYTES:  # what comes later wakes us again; saves asking once more each second
+                return data
 
     def _lines(self, handle: int, data: bytes) -> list[bytes]:
         *whole, rest = (self._held.get(handle, b"") + data).split(b"\n")

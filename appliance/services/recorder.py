@@ -19,12 +19,13 @@ from appliance.config import Config
 from appliance.recording import RECORDER, CameraLoop, noting
 from appliance.store import Database
 from appliance.syncing import Syncer
-from appliance.wanted import Plan
+from appliance.wanted import Plan, Want
 
 log = logging.getLogger(__name__)
 
 NAME = "recorder"
 TICK_S = 1.0
+PLAN_S = 2.0  # how often the plan is looked at: every look costs as much as a camera
 STATES_S = 2.0
 COVERAGE_S = 5.0
 AGAIN_S = 2.0  # before a camera's thread that failed is started again
@@ -72,16 +73,13 @@ def _watch(
     """Tell the cameras what is wanted, and the others how they are."""
     saved: dict[str, CameraState] = {}
     known: object = None
-    due = {"states": 0.0, "beat": 0.0, "coverage": 0.0}
+    due = {"plan": 0.0, "states": 0.0, "beat": 0.0, "coverage": 0.0}
     while True:
         now_s = clock.mono_s()
         try:
-            wants = plan.look(db)
-            for loop in loops:
-                want = wants.get(loop.camera.id)
-                if want != loop.want:
-                    loop.want = want
-                    loop.poke.set()
+            if now_s >= due["plan"]:
+                due["plan"] = now_s + PLAN_S
+                _tell(loops, plan.look(db))
             if now_s >= due["states"]:
                 due["states"] = now_s + STATES_S
                 _save(db, loops, saved)
@@ -95,6 +93,14 @@ def _watch(
             log.error("the database: %s", fault)
         if stop.wait(TICK_S):
             return
+
+
+def _tell(loops: list[CameraLoop], wants: dict[str, Want]) -> None:
+    for loop in loops:
+        want = wants.get(loop.camera.id)
+        if want != loop.want:
+            loop.want = want
+            loop.poke.set()
 
 
 def _save(db: Database, loops: list[CameraLoop], saved: dict[str, CameraState]) -> None:
