@@ -1,6 +1,7 @@
 """Does a stream answer, and with what? Asked with ffprobe, which reads it as the recorder's ffmpeg will.
 
-Names and passwords stand in ffprobe's argument only: no error, log line or value of this module holds them.
+Address and password go down a pipe, as the recorder's do: no argument, error, log line or value of this module holds
+them.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import time
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
+from drivers.ffmpeg import INPUT, Source
 from drivers.types import DriverError
 
+SHORT = {"format": "f"}  # ffmpeg-python's word for it
 ANALYSE_S = 1.5  # media to look at before size and rate are told; a GOP of 1 s is in it
 # What ffmpeg 5.1 and 7.1 write on standard error -> our reason; the first that is found counts.
 SIGNS = (
@@ -67,12 +70,15 @@ def probe(url: str, user: str = "", password: str = "", timeout_s: float = 8.0) 
     """
     host = urlsplit(url).hostname or url
     entries = "stream=codec_type,codec_name,width,height,avg_frame_rate,r_frame_rate,sample_rate"
-    argv = ["ffprobe", "-hide_banner", "-v", "error", "-rtsp_transport", "tcp"]
-    argv += ["-timeout", str(int(timeout_s * 1e6)), "-analyzeduration", str(int(ANALYSE_S * 1e6))]
-    argv += ["-show_entries", entries, "-of", "json", "-i", signed(url, user, password)]
+    source = Source(_bare(url), user, password, timeout_s=timeout_s)
+    argv = ["ffprobe", "-hide_banner", "-v", "error", "-analyzeduration", str(int(ANALYSE_S * 1e6))]
+    for name, value in INPUT.items():
+        if name != "fpsprobesize":  # here the rate is asked for
+            argv += [f"-{SHORT.get(name, name)}", str(value)]
+    argv += ["-show_entries", entries, "-of", "json", "-i", "pipe:0"]
     began_s = time.monotonic()
     try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False)
+        done = subprocess.run(argv, input=source.script().encode(), capture_output=True, timeout=timeout_s, check=False)
     except subprocess.TimeoutExpired:
         raise StreamError("silent", host, timeout_s) from None  # the cause would carry argv, and argv the password
     said = done.stderr.decode("utf-8", "replace")
@@ -93,12 +99,10 @@ def probe(url: str, user: str = "", password: str = "", timeout_s: float = 8.0) 
     )
 
 
-def signed(url: str, user: str, password: str) -> str:
-    """The address with name and password in it, percent-encoded: for an argument of ffmpeg, never for a log."""
+def _bare(url: str) -> str:
+    """The address without a name or password that somebody wrote into it."""
     parts = urlsplit(url)
-    bare = parts.netloc.rpartition("@")[2]
-    who = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user else ""
-    return urlunsplit(parts._replace(netloc=who + bare))
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _rate(video: dict[str, Any]) -> float:

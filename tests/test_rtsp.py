@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from demo.cameras_process import CamerasProcess
-from drivers.rtsp import StreamError, probe, signed
+from drivers.rtsp import StreamError, probe
 from tests.fakes.cameras import camera
 
 HARD_PASSWORD = "p w@:/%?#я"
@@ -67,8 +67,3 @@ def test_something_that_is_no_camera_is_said_to_be_unreadable(site: CamerasProce
     with pytest.raises(StreamError) as caught:
         probe(site.addresses["hall"].onvif_url.replace("http:", "rtsp:"), "a", "b")
     assert caught.value.reason == "broken"
-
-
-def test_names_and_passwords_are_encoded_into_an_address_once() -> None:
-    assert signed("rtsp://old:one@10.0.0.5:554/a?b=c", "u", "p@/ ") == "rtsp://u:p%40%2F%20@10.0.0.5:554/a?b=c"
-    assert signed("rtsp://10.0.0.5/a", "", "") == "rtsp://10.0.0.5/a"
