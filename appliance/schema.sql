@@ -77,6 +77,61 @@ create trigger checkpoint_in_order before insert on checkpoint
   when new.size <= (select coalesce(max(size), 0) from checkpoint)
   begin select raise(abort, 'a checkpoint over less than the one before'); end;
 
+-- anchors.py: every checkpoint that left the box, and where to. docs/journal-witness.md
+create table anchor (
+  id       integer primary key,
+  size     integer not null check (size > 0),                -- of the checkpoint
+  kind     text not null check (kind in ('print', 'export', 'stick', 'witness', 'copied')),
+  at       text not null check (at like '%Z'),
+  place    text not null,                                    -- the medium, the witness, what was printed
+  by_login text not null default '',
+  note     text                                              -- of a witness: the checkpoint with its cosignature
+) strict;
+create index anchor_newest on anchor (size, at);
+create index anchor_place on anchor (kind, place, size);
+
+-- witness.py: how each witness of the configuration answered last. One row a witness
+create table witness (
+  name     text primary key,                                 -- the name in its key
+  state    text not null check (state in ('agrees', 'silent', 'refuses', 'contradicts')),
+  since_at text not null check (since_at like '%Z'),
+  asked_at text not null check (asked_at like '%Z'),
+  cause    text check (cause is null or json_valid(cause))   -- Message
+) strict;
+
+-- binding.py: the leaves of each minute's root, in their order: which recordings which entry video.minute speaks of
+create table bound (
+  entry      integer not null references journal (seq),
+  place      integer not null check (place >= 0),
+  camera     text not null,
+  path       text not null unique,                           -- nothing is entered twice
+  size_bytes integer not null,
+  sha256     text not null check (length(sha256) = 64),
+  primary key (entry, place)
+) strict, without rowid;
+
+-- journal_search.py: what each entry can be found by, as stems and filters; made from the journal and made anew from it
+create virtual table journal_text using fts5(text, tokenize = 'ascii', detail = none, columnsize = 0);
+create table journal_text_to (                               -- how far it knows the journal. One row
+  one      integer primary key check (one = 1),
+  seq      integer not null,
+  pressing integer not null default 0 check (pressing in (0, 1, 2))   -- 1, 2: erased words still lie in its pages
+) strict;
+create table journal_text_again (                            -- entries of which a personal value was erased
+  seq integer primary key
+) strict;
+create trigger journal_text_erased after delete on journal_personal begin
+  delete from journal_text where rowid = old.seq;            -- so nobody finds an erased name, not even for a moment
+  insert or ignore into journal_text_again (seq) values (old.seq);
+end;
+
+-- journal_reading.py: up to which entry somebody has read
+create table journal_seen (
+  login text primary key,
+  seq   integer not null,
+  at    text not null check (at like '%Z')
+) strict;
+
 -- accounts.py: nobody is deleted, only disabled
 create table person (
   login         text primary key,

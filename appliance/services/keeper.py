@@ -25,6 +25,7 @@ from appliance import (
     checkpoints,
     exams,
     health,
+    journal_search,
     matching,
     orders,
     snapshots,
@@ -120,6 +121,17 @@ class Keeper:
         self._match()
         self.alive.tick(self.db, self.clock)
         self.sign()
+        self._index()
+
+    def _index(self) -> None:
+        """Let the search know what is new. Nothing depends on it: the pages look through what it does not know yet."""
+        if not self._may_try("search"):
+            return
+        try:
+            journal_search.catch_up(self.db, self.config, self.clock)
+        except Exception:  # the loop's one place to decide: it is said, and tried again
+            log.exception("new entries could not be made ready for the search and will be again")
+            self.not_before["search"] = self.clock.mono_s() + AGAIN_AFTER_S
 
     def _match(self) -> None:
         """Judge what the box saw. The checks and the seal must not wait for an entry that cannot be judged."""
