@@ -21,7 +21,8 @@ from drivers.ffmpeg import Finished, Run, Source, Stream, StreamError
 from drivers.rtsp_ask import ask
 from tests.fakes.cameras import camera
 from tests.fakes.recorded_site import film, wait_until
-from tests.fakes.rtsp_camera import Manner, RtspCamera, slices_in
+from tests.fakes.rtsp_camera import Manner, RtspCamera
+from tests.fakes.rtsp_film import slices_in
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "pässwörd '/:@"

@@ -19,7 +19,8 @@ import pytest
 from appliance import trial
 from appliance.model import ApplianceError
 from tests.fakes.recorded_site import ROOT, wait_until
-from tests.fakes.rtsp_camera import Manner, RtspCamera, slices_in
+from tests.fakes.rtsp_camera import Manner, RtspCamera
+from tests.fakes.rtsp_film import slices_in
 
 Stream = dict[str, Any]
 

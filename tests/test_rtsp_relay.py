@@ -13,7 +13,8 @@ from drivers.ffmpeg import Source, Stream, StreamError
 from drivers.rtsp_ask import ask
 from drivers.rtsp_relay import Relay
 from drivers.rtsp_wire import Malformed, Message, Reader
-from tests.fakes.rtsp_camera import Manner, RtspCamera, slices_in
+from tests.fakes.rtsp_camera import Manner, RtspCamera
+from tests.fakes.rtsp_film import slices_in
 
 PASSWORD = Manner().password
 

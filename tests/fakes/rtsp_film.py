@@ -1,0 +1,102 @@
+"""The film an RTSP camera of the tests plays: frames of one slice each, whose content comes only once."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+SLICES = {"h264": (1, 5), "h265": tuple(range(32))}
+
+
+@cache
+def clip(
+    codec: str, fps: int, gop: int, seconds: int, b_frames: int, size: str
+) -> tuple[tuple[int, tuple[bytes, ...]], ...]:
+    """A clip: of each frame, in the order of sending, its place in the order of showing and its NAL units."""
+    always = "repeat-headers=1:scenecut=0:open-gop=0"
+    coder = {
+        "h264": ["-c:v", "libx264", "-bf", str(b_frames), "-x264-params", f"{always}:slices=1"],
+        "h265": ["-c:v", "libx265", "-x265-params", f"{always}:bframes={b_frames}:log-level=error:pools=none"],
+    }[codec]
+    argv = ["ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", f"testsrc2=s={size}:r={fps}:d={seconds}"]
+    argv += [*coder, "-preset", "ultrafast", "-threads", "1", "-g", str(gop), "-keyint_min", str(gop), "-b:v", "300k"]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
+        subprocess.run([*argv, str(path)], check=True, timeout=60)
+        shown = subprocess.run(
+            [
+                "ffprobe",
+                "-v",
+                "error",
+                "-select_streams",
+                "v:0",
+                "-show_entries",
+                "packet=pts",
+                "-of",
+                "csv=p=0",
+                str(path),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        annexb = subprocess.run(
+            ["ffmpeg", "-v", "error", "-i", str(path), "-c", "copy", "-f", codec.replace("h265", "hevc"), "pipe:1"],
+            capture_output=True,
+            check=True,
+        ).stdout
+    stamps = [int(line.strip(",")) for line in shown]
+    places = {stamp: place for place, stamp in enumerate(sorted(stamps))}
+    frames: list[list[bytes]] = [[]]
+    for unit in units(annexb):
+        frames[-1].append(unit)
+        if kind_of(unit, codec) in SLICES[codec]:  # one slice a frame: what comes next belongs to the next
+            frames.append([])
+    frames = [frame for frame in frames if any(kind_of(unit, codec) in SLICES[codec] for unit in frame)]
+    return tuple((places[stamp], tuple(frame)) for stamp, frame in zip(stamps, frames, strict=True))
+
+
+def units(stream: bytes) -> Iterator[bytes]:
+    """The NAL units of an Annex B stream."""
+    for piece in re.split(rb"\x00\x00\x01", stream)[1:]:
+        yield piece.rstrip(b"\x00")
+
+
+def kind_of(unit: bytes, codec: str) -> int:
+    return unit[0] & 0x1F if codec == "h264" else unit[0] >> 1 & 0x3F
+
+
+def slices_in(path: Path, codec: str = "h264") -> list[str]:
+    """What a recording holds, slice by slice."""
+    name = codec.replace("h265", "hevc")
+    made = subprocess.run(
+        [
+            "ffmpeg",
+            "-v",
+            "error",
+            "-i",
+            str(path),
+            "-map",
+            "0:v:0",
+            "-c",
+            "copy",
+            "-bsf:v",
+            f"{codec.replace('h265', 'hevc')}_mp4toannexb",
+            "-f",
+            name,
+            "pipe:1",
+        ],
+        capture_output=True,
+        check=True,
+        timeout=60,
+    ).stdout
+    return [digest(unit) for unit in units(made) if kind_of(unit, codec) in SLICES[codec]]
+
+
+def digest(unit: bytes) -> str:
+    return hashlib.sha256(unit.rstrip(b"\x00")).hexdigest()[:16]
