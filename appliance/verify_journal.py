@@ -102,7 +102,7 @@ TEXTS = {
         "Entry {entry} is not what was hashed: it was changed, or its hash in leaves.bin was.",
         "Запись {entry} не та, что хеширована: изменена она или её хеш в leaves.bin.",
     ),
-    "canonical": ("Entry {entry} is not canonical JSON: {cause}.", "Запись {entry} — не канонический JSON: {cause}."),
+    "canonical": ("Entry {entry} is not canonical JSON: {cause}.", "Запись {entry} — не канонический JSON (RFC 8785)."),
     "version": (
         "Entry {entry} is of version {found}; this program knows {known}.",
         "Запись {entry} версии {found}, программа знает {known}.",
@@ -118,7 +118,10 @@ TEXTS = {
         "Entry {entry}: the monotonic clock went back within one run of the box.",
         "Запись {entry}: монотонные часы пошли назад при одном включении.",
     ),
-    "opening-form": ("{file}, line {line}, is not an opening: {cause}.", "{file}, строка {line}: {cause}."),
+    "opening-form": (
+        "{file}, line {line}, is not an opening: {cause}.",
+        "{file}, строка {line} — не открытие (seq, path, salt, value).",
+    ),
     "opening-order": ("{file}, line {line}, is out of order.", "{file}, строка {line}: порядок нарушен."),
     "opening-wrong": (
         "Entry {entry}: what stands at {path} is not what was committed to.",
@@ -162,6 +165,17 @@ TEXTS = {
     "boot": ("The box was started anew before entry {entry}.", "Перед записью {entry} прибор включён заново."),
     "more": ("{n} more remarks.", "Ещё замечаний: {n}."),
 }  # fmt: skip
+# The causes in these sentences; what the system says otherwise stays in its own words.
+CAUSES = {
+    "it is not UTF-8": "это не UTF-8",
+    "it has not the form origin, size, root, empty line, signatures":
+        "должны стоять имя, размер, корень, пустая строка, подписи",
+    "it is not spelled right": "base64 записан неверно",
+    "No such file or directory": "такого файла нет",
+    "Permission denied": "нет прав на чтение",
+    "Is a directory": "это папка",
+    "Input/output error": "ошибка носителя",
+}  # fmt: skip
 
 
 class Finding(NamedTuple):
@@ -171,7 +185,9 @@ class Finding(NamedTuple):
     args: Mapping[str, Any]
 
     def say(self, russian: bool = False) -> str:
-        return TEXTS[self.what][russian].format_map(self.args)
+        cause = self.args.get("cause")
+        args = {**self.args, "cause": CAUSES.get(str(cause), cause)} if russian else self.args
+        return TEXTS[self.what][russian].format_map(args)
 
     def as_json(self) -> dict[str, Any]:
         return {"what": self.what, **self.args, "message": self.say()}
@@ -492,7 +508,7 @@ class Rows:
             raise Wrong("shape", entry=number, field=min(said.keys() ^ FIELDS))
         if said["seq"] != number or type(said["seq"]) is not int:
             raise Wrong("number", entry=number, found=said["seq"])
-        if said["box"] != self.box or json.dumps(said["epoch"]) != self.epoch:
+        if said["box"] != self.box or repr(said["epoch"]) != self.epoch:
             raise Wrong("other-box", entry=number, other=f"{said['box']}/{said['epoch']}")
         whole = type(said["mono_us"]) is int and said["mono_us"] >= 0
         cited = isinstance(said["refs"], list) and all(type(r) is int and 0 < r < number for r in said["refs"])

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -117,6 +118,25 @@ def test_russian_stands_beside_english_when_the_terminal_is_russian(own: Path, t
     assert bad.stdout.splitlines()[:2] == ["NOT CHECKED, and that is no success.", "leaves.bin is missing."]
     assert "НЕ ПРОВЕРЕНО, и это не успех.\nНет файла leaves.bin." in bad.stdout
     assert "Нет" not in outside(own, tmp_path).stdout
+
+
+def test_no_english_cause_stands_in_a_russian_sentence(own: Path, tmp_path: Path, good: Sealed) -> None:
+    (tmp_path / "latin").write_bytes(b"\xff")
+    given = [str(own / "none"), str(own), str(tmp_path / "latin"), "a\nb", good.note(8).replace("=\n\n", "A=\n\n"),
+             good.note(8)[:-2] + "A=\n"]  # fmt: skip
+    refused = check(own, given).refusals
+    assert len(refused) == len(given)
+    lines = (own / "journal.jsonl").read_bytes()
+    (own / "journal.jsonl").write_bytes(lines.replace(b'"at":', b'"at": ', 1))
+    (changed,) = check(own).faults
+    (own / "journal.jsonl").write_bytes(lines)
+    (own / "personal.jsonl").write_bytes(b"{}\n")
+    (form,) = check(own).faults
+    for found in (*refused, changed, form, verify_journal.Finding("canonical", {"entry": 3, "cause": "no JSON"})):
+        said = found.say(russian=True).replace(str(tmp_path), "").replace("(seq, path, salt, value)", "")
+        for name in ("leaves.bin", "personal.jsonl", "--checkpoint", "own/none", "own", "latin", "base64"):
+            said = said.replace(name, "")
+        assert not re.search("[a-z]{2}", said), said
 
 
 def test_a_wrong_journal_is_said_first_and_the_entry_named(own: Path, tmp_path: Path) -> None:
