@@ -100,14 +100,14 @@ def read(path: Path) -> Facts:
         size = os.fstat(file.fileno()).st_size
         tracks: dict[int, _Track] = {}
         whole, pending, told = 0, b"", None
-        for kind, at, length in _boxes(file.fileno(), size):
+        for kind, at, length in boxes(file.fileno(), size):
             if kind == b"prft":  # stands before the fragment it speaks of
-                told = _sound(_reference_time, _content(file.fileno(), at, length))
+                told = _sound(_reference_time, body(file.fileno(), at, length))
                 continue  # nor is it anything without its fragment
             if kind == b"moov":
-                tracks = _sound(_tracks, _content(file.fileno(), at, length)) or {}
+                tracks = _sound(tracks_of, body(file.fileno(), at, length)) or {}
             elif kind == b"moof":
-                pending = _content(file.fileno(), at, length)
+                pending = body(file.fileno(), at, length)
                 continue  # whole only together with its mdat
             elif kind == b"mdat" and pending and not _sound(_take_fragment, tracks, pending, length - 8, told):
                 break
@@ -128,9 +128,8 @@ def _sound(reader: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | Non
         return None
 
 
-def _boxes(handle: int, size: int) -> Iterator[tuple[bytes, int, int]]:
-    """(type, offset, length) of each top-level box that is wholly inside the file; stops at the first that is not."""
-    at = 0
+def boxes(handle: int, size: int, at: int = 0) -> Iterator[tuple[bytes, int, int]]:
+    """(type, offset, length) of each top-level box from `at` on, wholly inside the file; ends at one that is not."""
     while at + 8 <= size:
         length, kind = struct.unpack(">I4s", os.pread(handle, 8, at))
         if length == 1 and at + 16 <= size:  # 64-bit length follows the type (14496-12, 4.2)
@@ -141,11 +140,11 @@ def _boxes(handle: int, size: int) -> Iterator[tuple[bytes, int, int]]:
         at += length
 
 
-def _content(handle: int, at: int, length: int) -> bytes:
+def body(handle: int, at: int, length: int) -> bytes:
     return os.pread(handle, length - 8, at + 8)
 
 
-def _inside(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def inside(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """(type, content) of the boxes inside a box."""
     at = 0
     while at + 8 <= len(data):
@@ -156,15 +155,15 @@ def _inside(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += length
 
 
-def _tracks(moov: bytes) -> dict[int, _Track]:
+def tracks_of(moov: bytes) -> dict[int, _Track]:
     tracks: dict[int, _Track] = {}
     defaults: dict[int, int] = {}
-    for kind, content in _inside(moov):
+    for kind, content in inside(moov):
         if kind == b"trak":
             number, track = _track(content)
             tracks[number] = track
         elif kind == b"mvex":
-            for inner, trex in _inside(content):
+            for inner, trex in inside(content):
                 if inner == b"trex":  # version+flags, track, sample description, duration, size, flags
                     number, _, duration = struct.unpack_from(">4x3I", trex)
                     defaults[number] = duration
@@ -176,11 +175,11 @@ def _tracks(moov: bytes) -> dict[int, _Track]:
 
 def _track(trak: bytes) -> tuple[int, _Track]:
     number, track = 0, _Track("")
-    for kind, content in _inside(trak):
+    for kind, content in inside(trak):
         if kind == b"tkhd":  # version 1 has 64-bit times before the number
             number = struct.unpack_from(">I", content, 20 if content[0] == 1 else 12)[0]
         elif kind == b"mdia":
-            for inner, media in _inside(content):
+            for inner, media in inside(content):
                 if inner == b"mdhd":
                     track.timescale = struct.unpack_from(">I", media, 20 if media[0] == 1 else 12)[0]
                 elif inner == b"minf":
@@ -189,9 +188,9 @@ def _track(trak: bytes) -> tuple[int, _Track]:
 
 
 def _codec(minf: bytes) -> str:
-    for kind, content in _inside(minf):
+    for kind, content in inside(minf):
         if kind == b"stbl":
-            for inner, stsd in _inside(content):
+            for inner, stsd in inside(content):
                 if inner == b"stsd":  # version+flags, count, then the first entry's length and type
                     return {**VIDEO, **AUDIO}.get(stsd[12:16], stsd[12:16].decode("latin-1"))
     return ""
@@ -213,19 +212,19 @@ def _take_fragment(
     """Note a fragment's frames in its tracks; False when it names more bytes than its mdat has."""
     named = 0
     found: list[tuple[_Track, int, array[int], tuple[int, float] | None]] = []
-    for kind, traf in _inside(moof):
+    for kind, traf in inside(moof):
         if kind != b"traf":
             continue
-        boxes = dict(_inside(traf))  # one tfhd, tfdt and trun each: ffmpeg's muxer writes no more
-        if not {b"tfhd", b"tfdt", b"trun"} <= boxes.keys():
+        parts = dict(inside(traf))  # one tfhd, tfdt and trun each: ffmpeg's muxer writes no more
+        if not {b"tfhd", b"tfdt", b"trun"} <= parts.keys():
             return False
-        number, duration, size = _defaults(boxes[b"tfhd"])
-        tfdt = boxes[b"tfdt"]
+        number, duration, size = fragment_defaults(parts[b"tfhd"])
+        tfdt = parts[b"tfdt"]
         start = struct.unpack_from(">Q" if tfdt[0] == 1 else ">I", tfdt, 4)[0]
         track = tracks.get(number)
         if track is None:
             return False
-        durations, sizes = _run(boxes[b"trun"], track.default_duration if duration is None else duration, size)
+        durations, sizes = run_samples(parts[b"trun"], track.default_duration if duration is None else duration, size)
         named += sizes
         found.append((track, start, durations, told[1:] if told is not None and told[0] == number else None))
     if not found or named > held_bytes:
@@ -237,7 +236,7 @@ def _take_fragment(
     return True
 
 
-def _defaults(tfhd: bytes) -> tuple[int, int | None, int]:
+def fragment_defaults(tfhd: bytes) -> tuple[int, int | None, int]:
     """Track number, default duration, default size of a fragment header (14496-12, 8.8.7)."""
     flags, number = struct.unpack_from(">II", tfhd)
     at, duration, size = 8, None, 0
@@ -251,7 +250,7 @@ def _defaults(tfhd: bytes) -> tuple[int, int | None, int]:
     return number, duration, size
 
 
-def _run(trun: bytes, duration: int, size: int) -> tuple[array[int], int]:
+def run_samples(trun: bytes, duration: int, size: int) -> tuple[array[int], int]:
     """The durations of a run's samples, and their bytes together (14496-12, 8.8.8)."""
     flags, count = struct.unpack_from(">II", trun)
     at = 8 + (4 if flags & 0x1 else 0) + (4 if flags & 0x4 else 0)  # data offset, first sample's flags
