@@ -51,6 +51,18 @@ def at_size(db: Database, size: int) -> Checkpoint | None:
     return _read(db.row("select * from checkpoint where size = ?", (size,)))
 
 
+def covering(db: Database, seq: int) -> Checkpoint | None:
+    """The first checkpoint that covers an entry; None while none does."""
+    return _read(db.row("select * from checkpoint where size >= ? order by size limit 1", (seq,)))
+
+
+def spoken(root: bytes) -> str:
+    """The first 20 base32 characters of a root in groups of four, to be read aloud. RFC 4648's alphabet has neither 0
+    nor 1, which look like O and I."""
+    head = base64.b32encode(root).decode()[:20]
+    return "-".join(head[at : at + 4] for at in range(0, 20, 4))
+
+
 def all(db: Database) -> list[Checkpoint]:
     """Every checkpoint, the oldest first."""
     return [Checkpoint(**row) for row in db.rows("select * from checkpoint order by size")]

@@ -1,4 +1,4 @@
-"""Words as people type them: every form finds every other, ё and case do not matter, days and hours are what they are."""
+"""Words as people type them: every form finds every other, ё and case do not matter, days and hours are days."""
 
 from __future__ import annotations
 

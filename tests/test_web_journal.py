@@ -86,9 +86,9 @@ def test_an_explanation_pressed_twice_is_one_entry(site: Site, visit: Visit) -> 
     assert len(journal.answers(site.db, seq)) == 1
 
 
-def test_what_is_explained_comes_first_to_the_head(site: Site, visit: Visit) -> None:
+def test_what_nobody_explained_comes_first_to_the_head(site: Site, visit: Visit) -> None:
     said = visit(Role.HEAD).page("/journal/waiting")
-    assert said.index("Explained, waits for the head") < said.index("Unexplained")
+    assert said.index("Unexplained") < said.index("Explained, waits for the head")
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ from web import (
     health,
     icons,
     journal,
+    journal_head,
     live,
     plans,
     rights,
@@ -130,7 +131,7 @@ def _sign_in_with(app: Flask) -> None:
 def _register(app: Flask) -> None:
     for subject in (
         access, accounts, alarm_acts, alarm_log, alarms, archive, badges, before, cameras, checks, coverage, duty,
-        exams, export, health, journal, live, plans,
+        exams, export, health, journal, journal_head, live, plans,
     ):  # fmt: skip
         app.register_blueprint(subject.views)
     rights.needs(rights.OPEN)(app.view_functions["static"])

@@ -200,7 +200,7 @@ def _act_page(seq: int, refusal: Message | None = None, status: int = 200) -> Re
         newer=access.act(db, shown.corrected_by) if shown.corrected_by else None,
         older=access.act(db, shown.corrects) if shown.corrects else None,
         own=to_sign and context.may("access.confirm") and any(who.login == me.login for who in responsible),
-        desk=to_sign and context.may("access.announce"), signed_until=_signed_until(),
+        desk=to_sign and context.may("access.announce"), signed_until=signed_until(),
         typed={name: request.form.get(name, "") for name in ("login", "word")},
     ), status  # fmt: skip
 
@@ -241,7 +241,7 @@ def _answer(seq: int, *, desk: bool) -> ResponseReturnValue:
             raise ApplianceError(N_("Choose an answer: confirm or decline."))
         if verdict == "declined" and not request.form.get("word", "").strip():
             raise ApplianceError(N_("Write why you decline."))  # before a password is asked for nothing
-        who, how = _second(seq) if desk else _myself(seq)
+        who, how = _second(seq) if desk else myself(seq)
         if verdict == "confirmed":
             number = access.confirm(db, house.config, house.clock, seq, who, how, key=verdict)
         else:
@@ -266,7 +266,7 @@ def _second(seq: int) -> tuple[Person, str]:
     raise ApplianceError(SIGN)
 
 
-def _myself(seq: int) -> tuple[Person, str]:
+def myself(seq: int) -> tuple[Person, str]:
     """The person signed in, once they have proved it again; for a while after that without asking."""
     me = context.person()
     if any(request.form.get(name) for name in ("answer", "card", "password")):
@@ -276,12 +276,12 @@ def _myself(seq: int) -> tuple[Person, str]:
         good = timedelta(minutes=context.config().profile.journal.signature_min)
         session["signed_until"] = iso(context.now() + good)
         return me, how
-    if _signed_until() is None:
+    if signed_until() is None:
         raise ApplianceError(SIGN)
     return me, "session"
 
 
-def _signed_until() -> datetime | None:
+def signed_until() -> datetime | None:
     """Until when this session's signature is good; the session is emptied whenever somebody signs in or out."""
     until = session.get("signed_until")
     return parse(until) if until and parse(until) > context.now() else None

@@ -136,7 +136,7 @@ def tasks(db: Database) -> list[Task]:
                 "ask",
                 "door-open",
                 words.plural("{n} entry needs your explanation", "{n} entries need your explanation", count),
-                url_for("journal.waiting"),
+                url_for("journal_head.waiting"),
             )
         )
     if context.may("journal.review") and (count := len(journal.waiting(db))):
@@ -145,7 +145,7 @@ def tasks(db: Database) -> list[Task]:
                 "ask",
                 "book-open-check",
                 words.plural("{n} entry waits for your review", "{n} entries wait for your review", count),
-                url_for("journal.waiting"),
+                url_for("journal_head.waiting"),
             )
         )
     if context.may("access.confirm") and (acts := access.waiting()):

@@ -1,4 +1,4 @@
-"""The journal's pages: reading it, one entry, the technician's explanation, the head's review."""
+"""The journal's pages: finding and reading entries, one entry, the technician's explanation, the head's review."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from appliance import exams, journal, kinds
+from appliance import accounts, exams, journal, journal_search, kinds
 from appliance.config import Config
 from appliance.journal import Entry
+from appliance.journal_search import Found, Wanted
 from appliance.model import N_, ApplianceError, Message, Role, message
 from appliance.store import Database
-from web import context, rights
+from web import access, context, journal_entry, rights
 from web.failures import NotAllowed
 from web.rights import needs
 
@@ -38,19 +39,12 @@ SUBJECTS = {
     "signin": N_("Sign-ins"),
     "service": N_("Services"),
 }
-STATES = {
-    "unexplained": N_("Unexplained"),
-    "asked": N_("Asked back"),
-    "explained": N_("Explained, waits for the head"),
-    "accepted": N_("Confirmed"),
-    "refused": N_("Refused"),
-    "plain": "",
-}
+FILTERS = ("day", "exam", "room", "person", "action", "subject")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An entry as a page shows it. `state` is a key of STATES."""
+    """An entry as a page shows it. `state`: plain, unexplained, asked, explained, accepted, refused."""
 
     entry: Entry
     state: str
@@ -73,12 +67,11 @@ def line(db: Database, entry: Entry) -> Line:
 
 
 def waiting_for(db: Database, right: str) -> list[Line]:
-    """What waits for the technician (unexplained, asked back) or for the head (everything open, explained first)."""
+    """What waits for the technician (unexplained, asked back) or for the head (everything open), oldest first."""
     lines = [line(db, entry) for entry in journal.waiting(db)]
     if right == "journal.explain":
         return [found for found in lines if found.state in ("unexplained", "asked")]
-    order = {"explained": 0, "unexplained": 1, "asked": 2}
-    return sorted(lines, key=lambda found: (order[found.state], found.entry.seq))
+    return lines
 
 
 VERDICT_WORDS = {"accepted": N_("confirmed"), "asked": N_("asked back"), "refused": N_("refused")}
@@ -99,42 +92,49 @@ def sentence(entry: Entry) -> Message:
 @needs("journal.read")
 def entries() -> ResponseReturnValue:
     db = context.database()
-    subject, exam = request.args.get("subject", ""), request.args.get("exam", "")
-    before = request.args.get("before", type=int)
-    everything = context.may("journal.all")
-    wanted = [kind for kind in kinds.KINDS if kind.partition(".")[0] == subject] if subject in SUBJECTS else []
-    found = _own(db, before) if not everything else journal.entries(
-        db, before=before, exam=exam or None, kinds=wanted, newest_first=True, limit=PAGE)  # fmt: skip
+    asked, before = wanted(), request.args.get("before", type=int)
+    found = _find(db, asked, before)
+    shown, fresh = list(found.entries), 0
     seen = request.args.get("seen", type=int)  # the head when the page was opened: a live page never pushes its rows
     if seen is not None and before is None:
-        fresh = sum(1 for entry in found if entry.seq > seen)
-        found = [entry for entry in found if entry.seq <= seen]
+        fresh = sum(1 for entry in shown if entry.seq > seen)
+        shown = [entry for entry in shown if entry.seq <= seen]
     else:
-        fresh, seen = 0, journal.head(db)[0]
+        seen = journal.head(db)[0]
+    everything = context.may("journal.all")
     return context.page(
-        "journal.html", lines=[line(db, entry) for entry in found], say=sentence, states=STATES,
-        subjects=SUBJECTS, subject=subject, exam=exam, exams=exams.exams(db), everything=everything,
-        head=journal.head(db), seen=seen, fresh=fresh, more=len(found) + fresh >= PAGE, before=before,
+        "journal.html", lines=[line(db, entry) for entry in shown], say=sentence, subjects=SUBJECTS, asked=asked,
+        given=given(asked), everything=everything, head=journal.head(db), seen=seen, fresh=fresh, more=found.more,
+        before=before, unknown=found.unknown, known=found.known, **(choices(db) if everything else {}),
     )  # fmt: skip
 
 
-def _own(db: Database, before: int | None) -> list[Entry]:
-    """What this person did themselves; looked for among the newest entries only, which is what the duty needs."""
-    recent = journal.entries(db, before=before, newest_first=True, limit=2000)
-    return [entry for entry in recent if entry.actor.id == context.person().login][:PAGE]
+def wanted() -> Wanted:
+    """What the address asks for. Whoever may not read it all finds their own entries and nothing else."""
+    asked = {name: request.args.get(name, "").strip()[:200] for name in FILTERS}
+    text = request.args.get("q", "")[:200]
+    if not context.may("journal.all"):
+        return Wanted(text=text, own=context.person().login, **asked | {"person": ""})
+    return Wanted(text=text, **asked)
 
 
-@views.get("/journal/waiting")
-@needs("journal.all")
-def waiting() -> ResponseReturnValue:
-    """What the head is asked about, first of all; the technician sees what still needs their word."""
-    db = context.database()
-    right = "journal.review" if context.may("journal.review") else "journal.explain"
-    reviewed = journal.entries(db, kinds=["journal.reviewed"], newest_first=True, limit=1)
-    return context.page(
-        "waiting.html", lines=waiting_for(db, right), say=sentence, states=STATES,
-        head=journal.head(db), last_review=reviewed[0] if reviewed else None,
-    )  # fmt: skip
+def given(asked: Wanted) -> dict[str, str]:
+    """The same as arguments of an address, without what asks nothing."""
+    said = {"q": asked.text, **{name: getattr(asked, name) for name in FILTERS}}
+    return {name: value for name, value in said.items() if value}
+
+
+def choices(db: Database) -> dict[str, object]:
+    """What the filters offer."""
+    return {"exams": exams.exams(db), "rooms": context.config().rooms, "people": accounts.people(db),
+            "actions": context.config().profile.journal.action}  # fmt: skip
+
+
+def _find(db: Database, asked: Wanted, before: int | None) -> Found:
+    if not asked.nothing:
+        return journal_search.find(db, context.config(), asked, before=before, limit=PAGE)
+    rows = journal.entries(db, before=before, newest_first=True, limit=PAGE + 1)
+    return Found(tuple(rows[:PAGE]), len(rows) > PAGE, journal.head(db)[0], 0)
 
 
 @views.get("/journal/<int:seq>")
@@ -148,11 +148,10 @@ def _entry_page(seq: int, refusal: object = None, word: str = "", status: int = 
     found = journal.get(db, seq)
     if not context.may("journal.all") and found.actor.id != context.person().login:
         raise NotAllowed("journal.all")
-    shown = line(db, found)
     return context.page(
-        "entry.html", line=shown, say=sentence, states=STATES, refusal=refusal, word=word,
-        facts=_facts(context.config(), found), about=[journal.get(db, ref) for ref in found.refs],
-        head=journal.head(db)[0],
+        "entry.html", line=line(db, found), say=sentence, states=access.STATES, how=access.HOW, refusal=refusal,
+        word=word, facts=_facts(context.config(), found), about=[journal.get(db, ref) for ref in found.refs],
+        head=journal.head(db)[0], around=journal_entry.around(db, found),
     ), status  # fmt: skip
 
 
@@ -189,4 +188,4 @@ def _written(seq: int, number: int) -> ResponseReturnValue:
     at = journal.get(context.database(), number).at
     context.tell(message(N_("Recorded, no. {number}, {when_at}"), number=number, when_at=at))
     waits = rights.allows(context.person().role, "journal.review") and journal.waiting(context.database())
-    return redirect(url_for("journal.waiting") if waits else url_for("journal.entry", seq=seq))
+    return redirect(url_for("journal_head.waiting") if waits else url_for("journal.entry", seq=seq))
