@@ -16,7 +16,7 @@ from appliance import arming, maintenance, shelving
 from appliance.alarm_classes import SILENT, Group, active_group
 from appliance.alarm_names import (
     LINK_KEY,
-    RECORDING_PANEL,
+    OWN_PANELS,
     counted_on,
     no_link,
     panel_name,
@@ -140,7 +140,7 @@ def board(db: Database, config: Config, now: datetime) -> Board:
     cameras = _camera_links(db, config, now)
     links = (*links, *(link for link in cameras if counted_on(config, link.panel)))
     spoken = (link.panel for link in (*links, *cameras) if link.state in ("heard", "passive"))
-    heard = frozenset((RECORDING_PANEL, *spoken))
+    heard = frozenset((*OWN_PANELS, *spoken))
     deaf = tuple(link for link in cameras if link.state in ("silent", "unplugged") and link not in links)
     asides, windows = shelving.current(db, config, now), maintenance.current(db, config, now)
     desk = _Desk(config, now, heard, asides, windows, signs(db, config, now))

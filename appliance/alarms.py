@@ -16,7 +16,7 @@ from typing import Any
 from appliance import arming, exams, journal, maintenance, shelving, store
 from appliance.alarm_board import Board, BoardAlarm, BoardLink, board
 from appliance.alarm_classes import FAULT, INTRUSION, NO_LINK, active_group
-from appliance.alarm_names import LINK_KEY, RECORDING_PANEL, key_of, panel_name, place, said_of, what, zone_of
+from appliance.alarm_names import LINK_KEY, OWN_PANELS, key_of, panel_name, place, said_of, what, zone_of
 from appliance.clock import Clock, iso, parse
 from appliance.config import Config, Zone
 from appliance.model import N_, Actor, ApplianceError, Person, Personal, message
@@ -70,8 +70,8 @@ class _Said:
 
     @property
     def service(self) -> Actor:
-        """Who heard it: the watch of the lines, or the keeper, who looks whether every room is recorded."""
-        return Actor.service("keeper") if self.panel == RECORDING_PANEL else WATCH
+        """Who heard it: the watch of the lines, or the keeper, who looks after rooms and journal."""
+        return Actor.service("keeper") if self.panel in OWN_PANELS else WATCH
 
     @property
     def room(self) -> str | None:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from appliance.model import N_, ApplianceError, RoomKind
 from appliance.profile import Profile, Strict, Words
+from appliance.witness_at import WitnessAt
 
 ID = "[a-z0-9][a-z0-9-]{0,39}"
 Id = Annotated[str, Field(pattern=f"^{ID}$")]
@@ -184,6 +185,7 @@ class _File(Strict):
     zone: tuple[Zone, ...] = ()
     export_target: tuple[ExportTarget, ...] = ()
     ups: Ups | None = None
+    witness: tuple[WitnessAt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +205,7 @@ class Config:
     zones: tuple[Zone, ...]
     export_targets: tuple[ExportTarget, ...]
     ups: Ups | None = None
+    witnesses: tuple[WitnessAt, ...] = ()
 
     @property
     def database(self) -> Path:
@@ -305,6 +308,7 @@ def load(path: Path) -> Config:
         zones=said.zone,
         export_targets=tuple(t.model_copy(update={"path": base / t.path}) for t in said.export_target),
         ups=said.ups,
+        witnesses=said.witness,
     )
 
 
@@ -369,6 +373,7 @@ def _broken_references(said: _File, profile: Profile | None) -> list[str]:
         ("camera", [c.id for c in said.camera]),
         ("panel", [p.id for p in said.panel]),
         ("export_target", [t.id for t in said.export_target]),
+        ("witness", [w.name for w in said.witness]),
     ):
         faults += [f"{kind}: {name!r} is given twice" for name in sorted({n for n in names if names.count(n) > 1})]
     for n, camera in enumerate(said.camera, 1):

@@ -670,7 +670,10 @@ def _check(folder: Path, given: Sequence[str], key_given: str | None, report: Re
     leaves = _read(folder, LEAVES)
     if len(leaves) != 32 * head.size:
         report.add(Wrong("leaves", file=LEAVES, found=len(leaves) // 32, size=head.size))
-    checkpoints = [head, *_stored(folder, stored, key)]
+    kept = list(_stored(folder, stored, key))
+    if head.size not in (c.size for c in kept):
+        raise Refused("no-file", file=f"{NOTES}/{head.size:012}.note")
+    checkpoints = [head, *kept]
     outside = list(read_given(given, key, report))
     hold_against(checkpoints, leaves, report)
     report.held = hold_against(outside, leaves, report)
@@ -708,18 +711,31 @@ def file_or_text(given: str, option: str) -> tuple[str, bytes]:
         raise Refused("unreadable", file=given, cause=str(getattr(cause, "strerror", cause))) from None
 
 
+def notes_in(raw: bytes) -> list[bytes]:
+    """The checkpoints of a file: one, or several with an empty line between them, as the head's stick holds them."""
+    pieces = re.split(b"\n\n(?!\xe2\x80\x94 )", raw)  # the empty line inside a note stands before a dash
+    return [piece + b"\n" for piece in pieces[:-1]] + pieces[-1:]
+
+
 def read_given(given: Sequence[str], key: Key, report: Report) -> Iterator[Checkpoint]:
     """What was given with --checkpoint. One that is of no use does not keep the others from being compared."""
     for each in given:
         try:
             name, raw = file_or_text(each, "--checkpoint")
-            found = read_checkpoint(raw, key, name)
-        except Wrong as trouble:  # a given checkpoint that was altered says nothing about the journal
+        except Wrong as trouble:
             report.refusals.append(trouble.finding)
             continue
-        if found.others:
-            report.remark("others", file=name, n=found.others)
-        yield found
+        notes = notes_in(raw)
+        for number, note in enumerate(notes, 1):
+            file = name if len(notes) == 1 else f"{name}, {number}"
+            try:
+                found = read_checkpoint(note, key, file)
+            except Wrong as trouble:  # a given checkpoint that was altered says nothing about the journal
+                report.refusals.append(trouble.finding)
+                continue
+            if found.others:
+                report.remark("others", file=file, n=found.others)
+            yield found
 
 
 def _proofs(raw: bytes, size: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import stat
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ FAT_FILE_LIMIT_BYTES = (1 << 32) - 1  # 4 GiB - 1; tried on the kernel's vfat: o
 FAT = ("vfat", "msdos", "fuseblk.fat", "fusefat")
 MOUNTS = Path("/proc/self/mounts")
 BY_ID = Path("/dev/disk/by-id")
+BLOCKS = Path("/sys/class/block")
 
 Tell = Callable[[int], None]  # called with the bytes of each piece; may raise to stop
 
@@ -102,6 +104,17 @@ def _device_id(device: str) -> str | None:
     return next((link.name for link in sorted(BY_ID.iterdir()) if link.resolve() == real), None)
 
 
+def sticks() -> list[Path]:
+    """Where the file systems of USB sticks are mounted, whoever mounted them."""
+    found = []
+    for line in MOUNTS.read_text(errors="surrogateescape").splitlines():
+        device, point, *_ = line.split(" ")
+        block = BLOCKS / Path(device).name
+        if device.startswith("/dev/") and block.exists() and any("usb" in part for part in block.resolve().parts):
+            found.append(Path(point.replace("\\040", " ")))
+    return sorted(set(found))
+
+
 @contextmanager
 def _on_medium(path: Path) -> Generator[None, None, None]:
     try:
@@ -150,6 +163,29 @@ def write_synced(target: Path, data: bytes) -> None:
     with _on_medium(target), target.open("wb", buffering=0) as writing:
         _write_all(writing, data)
         os.fsync(writing.fileno())
+
+
+def replace_synced(target: Path, data: bytes) -> None:
+    """Put a small file in the place of an older one: a stick pulled in between holds the one or the other."""
+    part = target.with_name(target.name + ".part")
+    write_synced(part, data)
+    with _on_medium(target):
+        part.replace(target)
+    sync_folder(target.parent)
+
+
+def read_small(path: Path, most_bytes: int) -> bytes | None:
+    """A file's content; None when there is none. Raises MediumError, also for one that is larger or no plain file."""
+    with _on_medium(path):
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return None
+        with os.fdopen(handle, "rb") as reading:
+            known = os.fstat(reading.fileno())
+            if not stat.S_ISREG(known.st_mode) or known.st_size > most_bytes:
+                raise OSError(errno.EFBIG, "too large, or no file")
+            return reading.read(most_bytes + 1)
 
 
 def read_back(path: Path, tell: Tell) -> str:

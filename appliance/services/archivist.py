@@ -12,12 +12,13 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from appliance import export, health, journal, orders, store
+from appliance import export, health, journal, orders, stick, store
 from appliance.bag import Package, Progress
 from appliance.clock import Clock
 from appliance.config import Config
 from appliance.model import N_, Actor, ApplianceError, Message, message
 from appliance.orders import Order
+from appliance.stick import Marked
 from appliance.store import Database
 from drivers import medium
 
@@ -58,12 +59,15 @@ def only_worker(config: Config) -> AbstractContextManager[bool]:
 
 def put_back(db: Database) -> None:
     """Orders a killed worker had claimed can be claimed again. Only the lock's holder may call this."""
-    if orders.release(db, KIND):
+    if orders.release(db, KIND) + orders.release(db, stick.KIND):
         log.info("an interrupted hand-over goes on")
 
 
 def _take_orders(db: Database, config: Config, clock: Clock, stop: threading.Event, beat: Beat) -> None:
     while not stop.is_set():
+        marking = orders.claim(db, clock, stick.KIND)  # a second's work: the head stands there and waits
+        if marking is not None:
+            mark_stick(db, config, clock, marking)
         order = orders.claim(db, clock, KIND)
         if order is None:
             beat()
@@ -91,6 +95,28 @@ class Beat:
         if self._clock.mono_s() - self._last_s >= health.BEAT_S:
             self._last_s = self._clock.mono_s()
             health.beat(self._db, self._clock, "archivist")
+
+
+def mark_stick(db: Database, config: Config, clock: Clock, order: Order) -> Marked | Message:
+    """Fulfil a claimed order to mark a stick, and close it; what was written, or the sentence why nothing was."""
+    try:
+        marked = stick.fulfil(db, config, clock, order, ACTOR)
+    except ApplianceError as refused:
+        log.warning("order %d: %s", order.id, refused)
+        return _unmarked(db, clock, order, refused.message)
+    except Exception as fault:  # the loop's one place to decide: the order is closed, or it would trip the next start
+        log.exception("order %d failed", order.id)
+        return _unmarked(db, clock, order, message(PROGRAM_FAULT, cause=type(fault).__name__))
+    with store.transaction(db):
+        orders.finish(db, clock, order.id, True, {"place": marked.place, "size": marked.size, "marks": marked.marks})
+    return marked
+
+
+def _unmarked(db: Database, clock: Clock, order: Order, why: Message) -> Message:
+    with store.transaction(db):
+        journal.append(db, clock, "anchor.failed", ACTOR, order=order.id, cause=why.as_json())
+        orders.finish(db, clock, order.id, False, {"message": why.as_json()})
+    return why
 
 
 def carry_out(db: Database, config: Config, clock: Clock, order: Order, alive: Callable[[], None]) -> Package | Message:
