@@ -153,7 +153,9 @@ def _tree_fault(db: Database, last: Checkpoint | None, covered: int) -> Message 
     try:
         if last is not None and merkle.root(db, last.size) != last.root:
             return message(N_("entries before it were changed"))
-        for seq, row, leaf in merkle.since(db, covered):
+        for entry, (seq, row, leaf) in enumerate(merkle.since(db, covered), covered + 1):
+            if seq != entry:
+                return message(N_("entry {entry} is missing, {found} follows"), entry=entry, found=seq)
             if leaf != merkle.leaf(row):
                 return message(N_("entry {seq} was changed after it was written"), seq=seq)
     except LookupError as hole:

@@ -7,11 +7,12 @@ transaction that adds the row, so that roots and proofs of any size read O(log n
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from appliance.store import Database
 
 EMPTY = hashlib.sha256(b"").digest()  # the root of no rows at all
+AT_ONCE = 2000  # rows read at a time
 Subtree = Callable[[int, int], bytes]  # (level, index) -> hash of the full subtree of 2**level leaves
 
 
@@ -67,11 +68,12 @@ def leaf_of(db: Database, seq: int) -> bytes:
     return _stored(db, 0, seq - 1)
 
 
-def since(db: Database, seq: int) -> list[tuple[int, bytes, bytes | None]]:
-    """(seq, row, leaf as the tree keeps it) of the entries after `seq`."""
-    found = db.rows("select j.seq, j.row, n.hash from journal j left join journal_node n on n.level = 0"
-                    " and n.idx = j.seq - 1 where j.seq > ? order by j.seq", (seq,))  # fmt: skip
-    return [(each["seq"], each["row"].encode(), each["hash"]) for each in found]
+def since(db: Database, seq: int) -> Iterator[tuple[int, bytes, bytes | None]]:
+    """(seq, row, leaf as the tree keeps it) of the entries after `seq`, however many, in little memory."""
+    while found := db.rows("select j.seq, j.row, n.hash from journal j left join journal_node n on n.level = 0"
+                           " and n.idx = j.seq - 1 where j.seq > ? order by j.seq limit ?", (seq, AT_ONCE)):  # fmt: skip
+        yield from ((each["seq"], each["row"].encode(), each["hash"]) for each in found)
+        seq = int(found[-1]["seq"])
 
 
 def root(db: Database, size: int) -> bytes:

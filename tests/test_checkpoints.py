@@ -133,6 +133,21 @@ def test_nothing_is_signed_over_a_journal_that_is_not_the_one_signed_before(
     add(db, clock, TECHNICIAN)  # the journal goes on, and alarms with it
 
 
+def test_a_row_taken_out_before_anything_was_signed_is_never_signed_over(
+    db: Database, config: Config, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merkle, "AT_ONCE", 3)  # the hole lies between two readings
+    for _ in range(8):
+        add(db, clock)
+    attack(db, "delete from journal where seq = 4")
+    with pytest.raises(ApplianceError) as refused:
+        checkpoints.sign(db, config, clock, "asked")
+    assert refused.value.message.args["cause"]["text"] == "entry {entry} is missing, {found} follows"
+    assert refused.value.message.args["cause"]["args"] == {"entry": 4, "found": 5}
+    assert not checkpoints.all(db)
+    assert checkpoints.fault(db) is not None
+
+
 def test_a_refusal_is_entered_once_and_said_until_it_is_signed_again(
     db: Database, config: Config, clock: FakeClock
 ) -> None:
