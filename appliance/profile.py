@@ -129,6 +129,33 @@ class CameraEvents(Strict):
     in_windows: tuple[CameraClass, ...] = ("tamper",)
 
 
+class Live(Strict):
+    """The live picture. `viewers`: pages that may watch at once; `cameras`: how many may run only to be watched."""
+
+    viewers: Annotated[int, Field(ge=1, le=16)] = 4
+    cameras: Annotated[int, Field(ge=0, le=16)] = 2
+
+
+class Picture(Strict):
+    """The picture watch (docs/recording.md). Shares are of all pixels, brightness goes from 0 to 255.
+
+    `look_s`: each camera is looked at so often while it must be recorded; two looks in a row decide. `frozen_s`: not
+    one pixel differs for so long. `mask_top`, `mask_bottom`: rows that may carry a burnt-in clock and are not looked at.
+    `dark_share`: so many pixels show nothing. `covered_contrast`, `covered_sharpness`: below, there is nothing to see;
+    `blurred_share`: the sharpness against the approved view's. `turned_below`: the likeness to the approved view, 0 to 1.
+    """
+
+    look_s: Positive = 15
+    frozen_s: Positive = 45
+    mask_top: Annotated[float, Field(ge=0, le=0.4)] = 0.12
+    mask_bottom: Annotated[float, Field(ge=0, le=0.4)] = 0.12
+    dark_share: Annotated[float, Field(gt=0, le=1)] = 0.95
+    covered_contrast: Positive = 6
+    covered_sharpness: Positive = 8
+    blurred_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    turned_below: Annotated[float, Field(gt=0, lt=1)] = 0.3
+
+
 class SignIn(Strict):
     """Sessions and refused passwords."""
 
@@ -224,6 +251,7 @@ class Journal(Strict):
     anchor_fail_h: Positive
     responsible: Annotated[tuple[Role, ...], Field(min_length=1)]
     signature_min: NotNegative
+    signed_on_paper: bool
     action: Annotated[tuple[Action, ...], Field(min_length=1)]
     camera_look_min: Positive
     match: tuple[Match, ...] = ()
@@ -275,6 +303,8 @@ class Profile(Strict):
     limits: Limits
     alarms: Alarms
     camera_events: CameraEvents = CameraEvents()
+    live: Live = Live()
+    picture: Picture = Picture()
     signin: SignIn
     retention: Retention
     export: Export
