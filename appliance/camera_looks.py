@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-from appliance import box_events, differences, exams, journal, store
+from appliance import box_events, differences, exams, journal, store, taken
 from appliance.clock import Clock
 from appliance.config import Camera, Config
 from appliance.model import N_, ApplianceError, message
@@ -32,7 +31,8 @@ NICENESS = 15
 CLEAR_MIN = 5.0  # recording that begins or ends within this is left in peace
 SETTLED_S = 10.0  # a camera that has just come back is busy with its stream
 # What is told of a camera, or by it; every other `camera.*` is something we did at it.
-TOLD = ("camera.silent", "camera.returned", "camera.refused", "camera.deaf", "camera.heard", "camera.settled",
+TOLD = ("camera.silent", "camera.returned", "camera.readdressed", "camera.twins", "camera.refused", "camera.deaf",
+        "camera.heard", "camera.settled",
         *box_events.CAMERA_KINDS)  # fmt: skip
 
 Ask = Callable[[Camera, str], WholeCamera]
@@ -58,6 +58,7 @@ def _run(config: Config, clock: Clock, stop: threading.Event) -> None:
         looks = Looks(db, config, clock, seen_to=journal.head(db)[0])
         while not stop.wait(TICK_S):
             try:
+                looks.config = taken.with_taken(db, config)
                 looks.tick()
             except Exception:  # the loop's one place to decide: it is said, and tried again
                 log.exception("the cameras could not be looked at")
@@ -107,7 +108,7 @@ class Looks:
         return (before | at | after) - (before & at & after)
 
     def _look(self, camera: Camera) -> None:
-        key = _file_state(camera.password_file)
+        key = camera.password_state()
         if self.refused.get(camera.id, ...) == key:
             return  # most makes lock an account after a few wrong passwords
         try:
@@ -120,11 +121,6 @@ class Looks:
             log.info("camera %s could not be looked at: %s", camera.id, fault)
         else:
             note(self.db, self.config, self.clock, camera.id, whole)
-
-
-def _file_state(path: Path | None) -> object:
-    found = path.stat() if path is not None and path.exists() else None
-    return found and (found.st_mtime_ns, found.st_size)
 
 
 def note(

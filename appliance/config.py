@@ -9,6 +9,7 @@ import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -51,10 +52,12 @@ class SiteFacts(Strict):
 
 
 class Storage(Strict):
-    """Folders, relative ones below the configuration file. `data`: database, snapshots; `video`: recordings."""
+    """Folders, relative ones below the configuration file. `data`: database, snapshots; `video`: recordings;
+    `reserve_video`: a second disk for recordings, when the first is full or fails."""
 
     data: Path
     video: Path
+    reserve_video: Path | None = None
     reserve_bytes: Annotated[int, Field(ge=0)] = 2_000_000_000
 
 
@@ -85,7 +88,7 @@ class Room(Strict):
 
 
 class Camera(Strict):
-    """One camera. `onvif` is its device service; `stream` overrides the address that ONVIF gives."""
+    """One camera. `onvif` is its device service; `stream` and `second_stream` override what ONVIF gives."""
 
     id: Id
     name: Words
@@ -96,6 +99,8 @@ class Camera(Strict):
     password_file: Path | None = None
     sound: bool = False
     serial: str | None = None
+    both_streams: bool = False
+    second_stream: str | None = None
 
     @model_validator(mode="after")
     def reachable_somehow(self) -> Self:
@@ -104,11 +109,16 @@ class Camera(Strict):
         for key, value, schemes in (
             ("onvif", self.onvif, ("http://", "https://")),
             ("stream", self.stream, ("rtsp://", "rtsps://")),
+            ("second_stream", self.second_stream, ("rtsp://", "rtsps://")),
         ):
             if value and not value.startswith(schemes):
                 raise ValueError(f"{key} must begin with {' or '.join(schemes)}")
             if value and "@" in value:
                 raise ValueError(f"{key} must not carry a password; use user and password_file")
+        if self.both_streams and not self.onvif and not self.second_stream:
+            raise ValueError('both_streams needs second_stream = "rtsp://..." where there is no onvif address')
+        if self.second_stream and not self.both_streams:
+            raise ValueError("second_stream is recorded only with both_streams = true")
         return self
 
     def password(self) -> str:
@@ -124,6 +134,18 @@ class Camera(Strict):
                 path=str(self.password_file),
                 cause=str(cause.strerror),
             ) from cause
+
+    def password_state(self) -> object:
+        """Differs once the password was changed: a refused one is not tried again before."""
+        try:
+            found = self.password_file.stat() if self.password_file is not None else None
+        except OSError as gone:
+            return gone.errno
+        return found and (found.st_mtime_ns, found.st_ino, found.st_size)
+
+    def there(self, starts_at: datetime, ends_at: datetime) -> tuple[datetime, datetime] | None:
+        """Of these hours those in which the site had this camera; None when it had not. Cameras of the file: all."""
+        return starts_at, ends_at
 
 
 class Panel(Strict):
@@ -205,7 +227,10 @@ class Config:
     zones: tuple[Zone, ...]
     export_targets: tuple[ExportTarget, ...]
     ups: Ups | None = None
+    other_video: Path | None = None  # the folder on the recording disk that `video` is not on (media.py)
+    medium: str = "main"  # the disk `video` is on
     witnesses: tuple[WitnessAt, ...] = ()
+    aside: tuple[Camera, ...] = ()  # taken in once and set aside since (taken.py): their recordings keep their names
 
     @property
     def database(self) -> Path:
@@ -216,6 +241,11 @@ class Config:
         return self.video / "incoming"
 
     @property
+    def live(self) -> Path:
+        """What is only looked at: deleted behind itself, never archived."""
+        return self.video / "live"
+
+    @property
     def archive(self) -> Path:
         return self.video / "archive"
 
@@ -223,8 +253,8 @@ class Config:
         return next(room for room in self.rooms if room.code == code)
 
     def camera(self, camera_id: str) -> Camera:
-        """The camera of that name; ApplianceError when the site has none."""
-        for camera in self.cameras:
+        """The camera of that name, also one that was set aside; ApplianceError when the site never had one."""
+        for camera in (*self.cameras, *self.aside):
             if camera.id == camera_id:
                 return camera
         raise ApplianceError(N_("The site has no camera {camera}."), camera=camera_id)
@@ -308,6 +338,7 @@ def load(path: Path) -> Config:
         zones=said.zone,
         export_targets=tuple(t.model_copy(update={"path": base / t.path}) for t in said.export_target),
         ups=said.ups,
+        other_video=said.storage.reserve_video and base / said.storage.reserve_video,
         witnesses=said.witness,
     )
 

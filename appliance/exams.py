@@ -143,12 +143,18 @@ def exams(db: Database, *, since: datetime | None = None) -> list[Exam]:
 
 
 def windows(config: Config, exam: Exam) -> list[Window]:
-    """The required hours of every camera in the exam's rooms, by the profile's window for the room's kind."""
-    found = []
-    for camera in config.cameras_in(exam.rooms):
-        hours = config.profile.window(config.room(camera.room).kind, exam.starts_at, exam.ends_at)
-        if hours is not None:
-            found.append(Window(exam.id, camera.id, camera.room, *hours))
+    """The required hours of every camera in the exam's rooms, by the profile's window for the room's kind.
+
+    A camera that was taken in or set aside in the midst of them is asked only for the hours in which the site had it.
+    """
+    found, kinds = [], {room.code: room.kind for room in config.rooms}
+    for camera in (*config.cameras, *config.aside):
+        if camera.room not in kinds or (exam.rooms and camera.room not in exam.rooms):
+            continue
+        hours = config.profile.window(kinds[camera.room], exam.starts_at, exam.ends_at)
+        there = camera.there(*hours) if hours is not None else None
+        if there is not None:
+            found.append(Window(exam.id, camera.id, camera.room, *there))
     return found
 
 

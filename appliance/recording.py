@@ -8,24 +8,23 @@ from __future__ import annotations
 import logging
 import random
 import secrets
-import shutil
-import sqlite3
 import threading
-from collections.abc import Callable, Generator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
-from appliance import cameras, coverage, journal, leftovers, store
+from appliance import cameras, leftovers, store, streams, taken, told
 from appliance.cameras import CameraState
 from appliance.clock import Clock, iso
 from appliance.config import Camera, Config
 from appliance.filing import Filing
-from appliance.model import Actor
+from appliance.live_run import LiveRun
+from appliance.media import Media
 from appliance.pulse import Backwards, Pulse
 from appliance.source import CAUSE_OF, NoSource, SourceFinder
 from appliance.store import Database
+from appliance.streams import Stream
 from appliance.syncing import Open, Syncer
 from appliance.timeline import Timeline
 from appliance.wanted import Want
@@ -33,7 +32,6 @@ from drivers import ffmpeg
 
 log = logging.getLogger(__name__)
 
-RECORDER = Actor.service("recorder")
 FIRST_FRAME_S = 12.0  # from ffmpeg's start to its first frame; it gives up connecting by itself after 5
 GOOD_RUN_S = 10.0  # a run that recorded this long starts the back-off anew
 # Between tries at a camera that answers but does not send. The first is at once; for the first minute they stay short,
@@ -48,7 +46,7 @@ LOOK_S = 1.0
 STALLED_WAIT_S = 1.0  # for a stalled ffmpeg to end by itself: its own time limit is due then, or never
 DISK_LOOK_S = 2.0
 OWED_EVERY_S = 30.0
-DISK_MARGIN_BYTES = 64_000_000  # above the reserve before recording begins again
+DISK_CAUSES = ("disk full", "disk error", "disk missing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,42 +59,45 @@ class End:
 
 
 class CameraLoop:
-    """Records one camera whenever it is wanted. `run` is its thread; `want`, `poke` and `state` are for the others."""
+    """Records one stream of a camera whenever it is wanted. `run` is its thread; `want`, `poke` and `state` are for the others."""
 
-    def __init__(self, config: Config, clock: Clock, camera: Camera, syncer: Syncer) -> None:
-        self.camera = camera
+    def __init__(self, config: Config, clock: Clock, camera: Camera, syncer: Syncer, media: Media,
+                 stream: Stream = "main") -> None:  # fmt: skip
+        self.camera, self.stream, self.folder = camera, stream, streams.folder_of(camera.id, stream)
         self.want: Want | None = None
-        self.poke = threading.Event()  # set after `want` changed, or at the end
+        self.watched = False  # somebody wants to see it though it need not be recorded (live_run.py)
+        self.poke = threading.Event()  # set after `want` or `watched` changed, or at the end
         self.state = CameraState(camera.id, "idle", iso(clock.now()))
-        self.config, self.clock, self._syncer = config, clock, syncer
-        self._source = SourceFinder(camera, config.profile.recording.stall_s)
-        self._folder = config.incoming / camera.id
+        self.config, self.clock, self._syncer, self.media = config, clock, syncer, media
+        self._source = SourceFinder(camera, config.profile.recording.stall_s, lambda one: taken.as_now(config, one),
+                                    stream)  # fmt: skip
+        self.told = told.of(stream, clock, camera)
         self._stop = threading.Event()
-        self._silent_since: datetime | None = None  # of the outage that is in the journal
-        self._began = False  # recording.started is in the journal
-        self._over_udp = self._told_udp = False  # the run's transport; that it is UDP is in the journal
-        self._starting_since: datetime | None = None  # the outage "recording starting" is open since then
+        self._over_udp = False  # the run's transport
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop` (set `poke` as well). Everything this thread starts ends with it."""
         self._stop = stop
-        self._folder.mkdir(parents=True, exist_ok=True)
         with closing(store.open(self.config.database)) as db:
             while not stop.is_set():
                 want = self.want
-                if want is None:
-                    self.poke.wait()
-                    self.poke.clear()
+                if want is None and self.watched:
+                    LiveRun(self.config, self.clock, self.camera, self._source).run(db, self._only_watched, self._doze)
+                elif want is None:
+                    self._doze(None)
                 else:
                     self._record(db, want)
 
+    def _only_watched(self) -> bool:
+        return self.watched and self.want is None and not self._stop.is_set()
+
+    def _doze(self, seconds: float | None) -> None:
+        self.poke.wait(seconds)
+        self.poke.clear()
+
     def _record(self, db: Database, want: Want) -> None:
         """From the first wish to the last: runs and pauses."""
-        self._began, self._silent_since, self._starting_since, self._told_udp = False, None, None, False
-        if coverage.open_outage(db, self.camera.id) is None:  # else the one a dead recorder left goes on
-            with noting(db):
-                self._starting_since = self.clock.now()
-                coverage.begin_outage(db, self.camera.id, self._starting_since, "recording starting")
+        self.told.wished(db)
         self._say("connecting")
         failures = 0
         while self.wanted():
@@ -108,18 +109,9 @@ class CameraLoop:
                 continue
             self._interrupted(db, want, end.cause)
             self._pause(end.cause, failures)
-        self._finish(db, want)
-
-    def _finish(self, db: Database, want: Want) -> None:
-        with noting(db):
-            if self._stop.is_set():
-                if coverage.open_outage(db, self.camera.id) is None:
-                    coverage.begin_outage(db, self.camera.id, self.clock.now(), "recorder stopped")
-            else:
-                coverage.end_outages(db, self.camera.id, self.clock.now())
-                if self._began:
-                    self._note(db, want, "recording.stopped")
-        self._say("stopped" if self._stop.is_set() else "idle")
+        stopped = self._stop.is_set()
+        self.told.over(db, want, stopped=stopped)
+        self._say("stopped" if stopped else "idle")
 
     def wanted(self) -> bool:
         """Whether to go on."""
@@ -127,23 +119,33 @@ class CameraLoop:
 
     def _one_run(self, db: Database, want: Want) -> End:
         """Connect and record until it ends, stalls or is not wanted."""
-        leftovers.pick_up(db, self.config, self.clock, self.camera.id)
-        if self.disk_full(DISK_MARGIN_BYTES if self.state.cause == "disk full" else 0):
-            return End("disk full")
+        for disk in self.media.present:
+            leftovers.pick_up(db, disk, self.clock, self.folder)
+        here = self.media.take()
+        if here is None:
+            return End(self.media.why_none())
         try:
             lead = self._source.find()
         except NoSource as fault:
-            log.warning("%s: %s", self.camera.id, fault)
+            log.warning("%s: %s", self.folder, fault)
             return End(fault.cause)
         self._over_udp = lead.source.transport == "udp"
         with lead.opened() as source:
-            return self._one_ffmpeg(db, want, source, lead.stream)
+            return self._one_ffmpeg(db, want, here, source, lead.stream)
 
-    def _one_ffmpeg(self, db: Database, want: Want, source: ffmpeg.Source, stream: ffmpeg.Stream) -> End:
+    def _one_ffmpeg(
+        self, db: Database, want: Want, here: Config, source: ffmpeg.Source, stream: ffmpeg.Stream
+    ) -> End:
+        folder = here.incoming / self.folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as fault:
+            self.media.failed(here, fault.strerror or str(fault), sure=True)
+            return End("disk error")
         name = f"{self.clock.boot()[:8]}{secrets.token_hex(5)}"  # never the same again, whatever the clock says
-        run = ffmpeg.Run(source, stream, self._folder, name, self.config.profile.recording.segment_s)
+        run = ffmpeg.Run(source, stream, folder, name, self.config.profile.recording.segment_s)
         file = Open(run.open_file(0))
-        watch = _Watch(self, db, want, run, file)
+        watch = _Watch(self, db, want, here, run, file)
         self._syncer.add(file)
         end = None
         try:
@@ -155,60 +157,30 @@ class CameraLoop:
                 self._source.failed("sound")  # ffmpeg writes nothing until the sound it was promised comes
             watch.take(run.stop(STALLED_WAIT_S, stalled=True) if stalled else run.stop(), last=True)
             self._syncer.remove(file)
-            leftovers.pick_up(db, self.config, self.clock, self.camera.id)
+            leftovers.pick_up(db, here, self.clock, self.folder)
 
     def first_frame(self, db: Database, want: Want, at: datetime) -> None:
         """Frames arrive: whatever was wrong is over."""
-        with noting(db):
-            coverage.end_outages(db, self.camera.id, at)
-            if not self._began:
-                self._note(db, want, "recording.started")
-            if self._over_udp and not self._told_udp:
-                self._note(db, want, "camera.udp")
-                self._told_udp = True
-            if self._silent_since is not None:
-                silent_ms = max(0, round((at - self._silent_since).total_seconds() * 1000))
-                self._note(db, want, "camera.returned", silent_ms=silent_ms)
-        self._began, self._silent_since, self._starting_since = True, None, None
+        self.told.first_frame(db, want, at, over_udp=self._over_udp)
         self._source.works()
         self._say("recording", since=at)
 
     def _interrupted(self, db: Database, want: Want, cause: str) -> None:
-        """Write down that recording is interrupted, once for each cause in a row."""
-        began_at = self.state.last_frame_at if self.state.state == "recording" else None
-        since = datetime.fromisoformat(began_at) if began_at else self._starting_since or self.clock.now()
-        self._starting_since = None  # a start that failed is the fault's time from its first moment
-        if coverage.open_outage(db, self.camera.id) != cause:
-            with noting(db):
-                coverage.end_outages(db, self.camera.id, since)
-                coverage.begin_outage(db, self.camera.id, since, cause)
-                if cause == "password refused":
-                    self._note(db, want, "camera.refused")
-                if self._silent_since is None:
-                    self._note(db, want, "camera.silent", code=cause, cause=coverage.cause(cause).as_json())
-                    self._silent_since = since
-        states: dict[str, cameras.State] = {"password refused": "refused", "disk full": "stopped"}
+        last_at = self.state.last_frame_at if self.state.state == "recording" else None
+        self.told.interrupted(db, want, cause, datetime.fromisoformat(last_at) if last_at else None)
+        states: dict[str, cameras.State] = {"password refused": "refused", "disk full": "stopped",
+                                            "disk missing": "stopped"}  # fmt: skip
         self._say(states.get(cause, "reconnecting"), cause)
-
-    def was_silent(self, db: Database, want: Want, began_at: datetime, ended_at: datetime) -> None:
-        """A silence that is over is found in the files: the journal gets it as if it had been seen."""
-        silent_ms = round((ended_at - began_at).total_seconds() * 1000)
-        with noting(db):
-            self._note(db, want, "camera.silent", code="camera silent", cause=coverage.cause("camera silent").as_json(),
-                       since=iso(began_at))  # fmt: skip
-            self._note(db, want, "camera.returned", silent_ms=silent_ms)
-
-    def _note(self, db: Database, want: Want, kind: str, **data: Any) -> None:
-        journal.append(db, self.clock, kind, RECORDER, exam=want.window.exam, room=want.window.room,
-                       camera=self.camera.id, **data)  # fmt: skip
 
     def _pause(self, cause: str, failures: int) -> None:
         """Wait before the next run, no longer than there is reason to."""
         if cause == "password refused":
             limit_s = REFUSED_PAUSES_S[min(max(failures, 1), len(REFUSED_PAUSES_S)) - 1]
             self._wait(limit_s, self._source.password_changed)
-        elif cause == "disk full":
-            self._wait(DISK_LOOK_S)
+        elif cause in DISK_CAUSES:
+            best = self.media.take()
+            if best is None or (cause == "disk error" and failures > 1):
+                self._wait(DISK_LOOK_S)
         elif cause == "camera unreachable":
             self._wait(SILENT_PAUSE_S)  # also when it takes the connection at once, and only ffmpeg finds nobody
             while self.wanted() and not self._source.answers():
@@ -222,11 +194,6 @@ class CameraLoop:
         while self.wanted() and not enough() and (left_s := until_s - self.clock.mono_s()) > 0:
             self.poke.wait(min(left_s, LOOK_S))
             self.poke.clear()
-
-    def disk_full(self, margin_bytes: int = 0) -> bool:
-        """Whether the recording disk is down to its reserve."""
-        free_bytes = shutil.disk_usage(self.config.video).free
-        return free_bytes < self.config.reserve_bytes + margin_bytes
 
     def heard(self, safe_until: datetime | None) -> None:
         """A frame has just come; up to `safe_until` everything is on disk."""
@@ -248,16 +215,16 @@ class CameraLoop:
 class _Watch:
     """One run being watched: frames must come, files are archived as they are finished."""
 
-    def __init__(self, loop: CameraLoop, db: Database, want: Want, run: ffmpeg.Run, file: Open) -> None:
+    def __init__(self, loop: CameraLoop, db: Database, want: Want, here: Config, run: ffmpeg.Run, file: Open) -> None:
         self._loop, self._db, self._want, self._run, self._file = loop, db, want, run, file
-        self._config, self._clock = loop.config, loop.clock
+        self._config, self._clock = here, loop.clock
         self._timeline = Timeline(loop.clock)
         self._pulse = Pulse(loop.clock, FIRST_FRAME_S, loop.config.profile.recording.stall_s)
         self._began_s = loop.clock.mono_s()
         self._disk_seen_s = self._tried_s = self._began_s
         self._backwards = Backwards()
-        self._filing = Filing(db, loop.config, loop.clock, loop.camera.id, self._timeline, loop.began,
-                              lambda began_at, ended_at: loop.was_silent(db, want, began_at, ended_at))  # fmt: skip
+        self._filing = Filing(db, here, loop.clock, loop.folder, self._timeline, loop.began,
+                              lambda began_at, ended_at: loop.told.was_silent(db, want, began_at, ended_at))  # fmt: skip
 
     @property
     def began(self) -> bool:
@@ -275,7 +242,9 @@ class _Watch:
                 return End(None)
             if news.ended:
                 fault = self._run.cause()
-                log.warning("%s: %s", self._loop.camera.id, fault)
+                log.warning("%s: %s", self._loop.folder, fault)
+                if CAUSE_OF[fault.trouble] in DISK_CAUSES:
+                    self._loop.media.failed(self._config, str(fault))
                 return End(CAUSE_OF[fault.trouble], recorded_s, fault.trouble)
             cause = self._fault(now_s)
             if cause is not None:
@@ -287,22 +256,23 @@ class _Watch:
 
     def _fault(self, now_s: float) -> str | None:
         if self._pulse.left_s(now_s) < 0:
-            log.warning("%s: no frame for %.1f s", self._loop.camera.id, self._pulse.quiet_s(now_s))
+            log.warning("%s: no frame for %.1f s", self._loop.folder, self._pulse.quiet_s(now_s))
             return "camera silent"
         if self._file.fault:
-            log.error("%s: the recording cannot be put to disk: %s", self._loop.camera.id, self._file.fault)
+            log.error("%s: the recording cannot be put to disk: %s", self._loop.folder, self._file.fault)
+            self._loop.media.failed(self._config, self._file.fault, sure=True)
             return "disk error"
         if now_s - self._disk_seen_s >= DISK_LOOK_S:
             self._disk_seen_s = now_s
-            if self._loop.disk_full():
-                log.error("the recording disk is full to its reserve; recording waits for space")
-                return "disk full"
+            cause = self._loop.media.fault(self._config)
+            if cause is not None:
+                return cause
         if self._backwards.seen:
-            log.warning("%s: the camera set its time stamps back", self._loop.camera.id)
+            log.warning("%s: the camera set its time stamps back", self._loop.folder)
             return "time stamps set back"
         if self._filing.owes and now_s - self._tried_s >= OWED_EVERY_S:
             self._tried_s, self._filing.owes = now_s, False
-            leftovers.recover_camera(self._db, self._config, self._clock, self._loop.camera.id)
+            leftovers.recover_camera(self._db, self._config, self._clock, self._loop.folder)
         return None
 
     def take(self, news: ffmpeg.News, *, last: bool = False) -> None:
@@ -319,13 +289,3 @@ class _Watch:
             self._timeline.heard(finished.ends_s)  # a file ends when the key frame of the next one arrives
             self._file.path = self._run.open_file(finished.index + 1)
         self._filing.take(news.finished, began=self._pulse.began, last=last)
-
-
-@contextmanager
-def noting(db: Database) -> Generator[None, None, None]:
-    """A transaction whose failure is logged and no more: a full database disk must not end a recording."""
-    try:
-        with store.transaction(db):
-            yield
-    except (sqlite3.Error, OSError) as fault:
-        log.error("could not be written down: %s", fault)

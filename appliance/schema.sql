@@ -32,7 +32,7 @@ create table journal (
 create index journal_kind on journal (kind, seq);
 create index journal_ref on journal (ref) where ref is not null;
 create index journal_waits on journal (seq) where waits is not null;
-create index journal_told on journal (seq) where kind is not 'box.alive';   -- pages read past the heartbeats
+create index journal_told on journal (seq) where kind is not 'box.alive' and kind is not 'video.minute';   -- pages read past these
 create trigger journal_never_updated before update on journal begin select raise(abort, 'the journal is only added to'); end;
 create trigger journal_never_deleted before delete on journal begin select raise(abort, 'the journal is only added to'); end;
 create trigger journal_without_holes before insert on journal
@@ -103,8 +103,9 @@ create table witness (
 create table bound (
   entry      integer not null references journal (seq),
   place      integer not null check (place >= 0),
+  segment    integer not null unique,                        -- nothing is entered twice
   camera     text not null,
-  path       text not null unique,                           -- nothing is entered twice
+  path       text not null unique,
   size_bytes integer not null,
   sha256     text not null check (length(sha256) = 64),
   primary key (entry, place)
@@ -142,9 +143,25 @@ create table person (
   created_at    text not null check (created_at like '%Z'),
   disabled_at   text check (disabled_at like '%Z')
 ) strict;
+-- A lawful erasure gives a disabled person another login (erasure.py); whatever names them goes along
+create trigger person_renamed after update of login on person begin
+  update orders set asked_by = new.login where asked_by = old.login;
+  update orders set agreed_by = new.login where agreed_by = old.login;
+  update anchor set by_login = new.login where by_login = old.login;
+  update journal_seen set login = new.login where login = old.login;
+  update taken_camera set taken_by = new.login where taken_by = old.login;
+  update check_run set asked_by = new.login where asked_by = old.login;
+  update alarm set acknowledged_by = new.login where acknowledged_by = old.login;
+  update aside set by_login = new.login where by_login = old.login;
+  update aside set ended_by = new.login where ended_by = old.login;
+  update maintenance set by_login = new.login where by_login = old.login;
+  update maintenance set ended_by = new.login where ended_by = old.login;
+  update badge set label = new.login where login in (old.login, new.login);
+  update passkey set label = new.login where login in (old.login, new.login);
+end;
 create table web_session (
   token_hash text primary key,                               -- SHA-256 of the cookie's token: the table alone signs nobody in
-  login      text not null references person (login),
+  login      text not null references person (login) on update cascade,
   created_at text not null check (created_at like '%Z'),
   seen_at    text not null check (seen_at like '%Z'),
   ended_at   text check (ended_at like '%Z')
@@ -222,12 +239,67 @@ create table camera_state (
   clock_asked_at text check (clock_asked_at like '%Z')
 ) strict;
 
+-- cameras.py: what the second stream of a camera is doing, where both are recorded
+create table second_stream (
+  camera        text primary key,
+  state         text not null check (state in ('idle', 'connecting', 'recording', 'reconnecting', 'refused', 'stopped')),
+  since_at      text not null check (since_at like '%Z'),
+  cause         text,
+  last_frame_at text check (last_frame_at like '%Z')
+) strict;
+
+-- taken.py: cameras that people took in, and what differs of those of the file (of_file: another address, a sealed password)
+create table taken_camera (
+  id          text primary key,
+  of_file     integer not null check (of_file in (0, 1)),
+  name_ru     text,
+  name_en     text,
+  room        text,
+  onvif       text,                                          -- its device service; null: as the file says
+  user        text,
+  secret      blob,                                          -- its password, sealed to this box (sealed.py)
+  secret_next blob,                                          -- one being set: which of the two it takes is not proven yet
+  sound       integer not null default 0 check (sound in (0, 1)),
+  endpoint    text,                                          -- what it calls itself in discovery, whatever its address
+  serial      text,
+  mac         text,
+  taken_at    text check (taken_at like '%Z'),
+  taken_by    text,
+  aside_at    text check (aside_at like '%Z'),               -- set aside; thirty days to bring it back
+  check (of_file = 1 or (name_ru is not null and name_en is not null and room is not null and onvif is not null
+                         and taken_at is not null))
+) strict;
+
+-- found.py: cameras somebody searched for lately, and how they answered
+create table found_camera (
+  number   integer primary key,                              -- the order they were found in; it stays
+  endpoint text not null unique,                             -- or, of one asked by its address, that address
+  url      text not null,
+  address  text not null,
+  name     text not null default '',
+  state    text not null check (state in ('found', 'asking', 'answers', 'strange', 'asks', 'refused', 'silent', 'foreign')),
+  told     text not null default '{}' check (json_valid(told)),  -- maker, model, serial, streams, what it did wrong
+  user     text,
+  secret   blob,                                             -- the password that let us in, sealed
+  picture  integer not null default 0 check (picture in (0, 1)),
+  seen_at  text not null check (seen_at like '%Z')
+) strict;
+
+-- camera_told.py: the last whole reading of each camera, for its page
+create table camera_told (
+  camera  text primary key,
+  value   text not null check (json_valid(value)),
+  read_at text not null check (read_at like '%Z')
+) strict;
+
 -- archive.py: one finished recording of one camera. Typically 60 s; never over 5 min
 create table segment (
   id         integer primary key,
   camera     text not null,
   run        text not null,                                  -- one ffmpeg start; names never collide
-  path       text not null unique,                           -- below the video folder
+  stream     text not null default 'main' check (stream in ('main', 'second')),    -- coverage speaks of main alone
+  medium     text not null default 'main' check (medium in ('main', 'reserve')),   -- which recording disk it lies on
+  path       text not null unique,                           -- below that disk's video folder
   starts_at  text not null check (starts_at like '%Z'),      -- first frame, the box's clock
   ends_at    text not null check (ends_at like '%Z'),        -- end of the last frame
   frames     integer not null check (frames > 0),
@@ -237,7 +309,8 @@ create table segment (
   audio      text,                                           -- aac or null
   repaired   integer not null default 0 check (repaired in (0, 1)),   -- 1: cut back to its last whole fragment after a crash
   holes      text not null default '[]' check (json_valid(holes)),   -- [from, to] inside the file without a frame
-  held       integer not null default 1 check (held in (0, 1)),       -- 1: retention may not touch it
+  held       integer not null default 0 check (held in (0, 1)),       -- 1: a person holds it, retention may not touch it
+  retired    integer,                                        -- journal entry by which its file was deleted; the facts stay
   last_frame_at text check (last_frame_at like '%Z'),        -- the last frame begins, the box's clock
   derived    text not null default 'arrival' check (derived in ('arrival', 'rtcp', 'file')),   -- segment_clock.py
   camera_offset_ms integer,                                  -- the camera's clock minus the box's; null: not known
@@ -246,6 +319,16 @@ create table segment (
   check (ends_at > starts_at)
 ) strict;
 create index segment_time on segment (camera, starts_at);
+
+-- media.py: the disks recordings go to, as whoever looked at them last saw them
+create table medium (
+  name     text primary key check (name in ('main', 'reserve')),
+  mark     text,                                             -- what the file .examsite-medium on it must say: that it is the one
+  state    text not null check (state in ('well', 'full', 'failing', 'missing')),
+  since_at text not null check (since_at like '%Z'),
+  cause    text,                                             -- what the disk said
+  entry    integer                                           -- the journal entry of this state
+) strict;
 
 -- coverage.py: outage is evidence by the recorder; gap is the verdict over a required window
 create table outage (
@@ -279,6 +362,22 @@ create table gap_alarm (
   unique (exam, room, starts_at)
 ) strict;
 create index gap_alarm_open on gap_alarm (exam) where restored_at is null;
+
+-- live_view.py: cameras somebody wants to see now. Lapses by itself when nobody renews it
+create table live_wish (
+  camera   text primary key,
+  asked_at text not null check (asked_at like '%Z'),         -- since when: the first who asked go first
+  until_at text not null check (until_at like '%Z'),
+  cause    text                                              -- why there is no picture; one of gap_causes.CAUSES
+) strict;
+
+-- picture_watch.py: the view a person approved, and what is wrong with each camera's picture now
+create table approved_view (
+  camera      text primary key,
+  jpeg        blob not null,
+  approved_at text not null check (approved_at like '%Z'),
+  approved_by text not null
+) strict;
 
 -- checks/results.py
 create table check_run (
@@ -455,7 +554,7 @@ create table act_key (
 -- badges.py: cards and keys that a USB reader types
 create table badge (
   id         integer primary key,
-  login      text not null references person (login),
+  login      text not null references person (login) on update cascade,
   token_hash text not null check (length(token_hash) = 64),  -- HMAC-SHA256 under a key of this box: the table alone opens nothing
   label      text not null,
   added_at   text not null check (added_at like '%Z'),
@@ -466,7 +565,7 @@ create unique index badge_once on badge (token_hash) where revoked_at is null;
 -- passkeys.py: FIDO2 keys, and the questions they were asked that are not answered yet
 create table passkey (
   id            integer primary key,
-  login         text not null references person (login),
+  login         text not null references person (login) on update cascade,
   rp            text not null,                               -- the name of the box it was made for
   credential_id blob not null unique,
   credential    blob not null,                               -- AttestedCredentialData: its id and public key

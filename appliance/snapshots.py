@@ -13,7 +13,7 @@ import threading
 from contextlib import closing
 from pathlib import Path
 
-from appliance import cameras
+from appliance import cameras, store, taken
 from appliance.config import Camera, Config
 from appliance.model import ApplianceError
 from drivers import onvif
@@ -27,33 +27,46 @@ LONGEST_PAUSE_S = 60.0
 NICENESS = 15
 
 
-def start(config: Config, stop: threading.Event) -> list[threading.Thread]:
-    """One thread for each camera that can give snapshots. Daemons: a slow camera must not hold the service's end."""
+def start(config: Config, stop: threading.Event) -> threading.Thread:
+    """One thread for each camera that can give snapshots, and one over them. Daemons: none holds the service's end."""
     folder = cameras.snapshot_path(config.data, "x").parent
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob("*.part"):
         left.unlink()  # of a keeper that was killed while writing
-    threads = [
-        threading.Thread(target=_keep_fresh, args=(config, camera, stop), name=f"snapshot-{camera.id}", daemon=True)
-        for camera in config.cameras
-        if camera.onvif
-    ]
-    for thread in threads:
-        thread.start()
-    return threads
+    thread = threading.Thread(target=_follow, args=(config, stop), name="snapshots", daemon=True)
+    thread.start()
+    return thread
+
+
+def _follow(config: Config, stop: threading.Event) -> None:
+    """Cameras come and go, and get other addresses: begin and end the threads that ask them."""
+    asked: dict[str, tuple[Camera, threading.Event]] = {}
+    with closing(store.open(config.database)) as db:
+        while not stop.is_set():
+            now = {camera.id: camera for camera in taken.with_taken(db, config).cameras if camera.onvif}
+            for name in [name for name, (camera, _) in asked.items() if now.get(name) != camera]:
+                asked.pop(name)[1].set()
+            for name in now.keys() - asked.keys():
+                ended = threading.Event()
+                asked[name] = now[name], ended
+                threading.Thread(target=_keep_fresh, args=(config, now[name], ended), name=f"snapshot-{name}",
+                                 daemon=True).start()  # fmt: skip
+            stop.wait(EVERY_S)
+    for _, ended in asked.values():
+        ended.set()
 
 
 def _keep_fresh(config: Config, camera: Camera, stop: threading.Event) -> None:
     os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)  # Linux keeps niceness for each thread
     while not stop.is_set():
         try:
-            password, key = camera.password(), _file_state(camera.password_file)
+            key, password = camera.password_state(), camera.password()
         except ApplianceError as fault:
             log.warning("%s", fault)
             stop.wait(LONGEST_PAUSE_S)
             continue
         _until_refused(config, camera, password, stop)
-        while not stop.wait(EVERY_S) and _file_state(camera.password_file) == key:
+        while not stop.wait(EVERY_S) and camera.password_state() == key:
             pass
 
 
@@ -84,10 +97,3 @@ def replace(path: Path, jpeg: bytes) -> None:
     part = path.with_suffix(".part")
     part.write_bytes(jpeg)
     part.replace(path)
-
-
-def _file_state(path: Path | None) -> tuple[int, int] | None:
-    if path is None or not path.exists():
-        return None
-    found = path.stat()
-    return found.st_mtime_ns, found.st_size

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from appliance import streams
 from appliance.config import Camera
 from appliance.model import ApplianceError
+from appliance.streams import Stream
 from drivers import ffmpeg, onvif, rtsp_ask
 from drivers.rtsp_relay import Relay
-from drivers.types import DriverError
+from drivers.types import DriverError, StreamProfile
 
 ONVIF_TIMEOUT_S = 5.0
 KNOCK_TIMEOUT_S = 2.0
 ASK_TIMEOUT_S = 5.0  # for each answer of its RTSP server
 PATIENT_S = 8.0  # for a camera that did not answer in time before: some need seconds for their first answer
+KNOCKS_TO_ASK_AGAIN = 5
 FAILURES_TO_ASK_AGAIN = 3  # a camera that was re-addressed or set to another codec has another stream
 
 CAUSE_OF: dict[ffmpeg.Trouble, str] = {
@@ -63,14 +66,15 @@ class SourceFinder:
     `elsewhere`: finds a camera that has another address now, by its identity; asked when the known one fails for long.
     """
 
-    def __init__(self, camera: Camera, stall_s: float, elsewhere: Callable[[Camera], Camera] | None = None) -> None:
-        self._camera, self._elsewhere = camera, elsewhere
+    def __init__(self, camera: Camera, stall_s: float, elsewhere: Callable[[Camera], Camera] | None = None,
+                 stream: Stream = "main") -> None:  # fmt: skip
+        self._camera, self._elsewhere, self._which = camera, elsewhere, stream
         self._transport: Literal["tcp", "udp"] = "tcp"
         self._sound = camera.sound
         self._timeout_s = min(stall_s, 5.0) / 2  # ffmpeg's fires after twice this: when the recorder sees the stall too
-        self._url = camera.stream
+        self._url = self._named()
         self._asked: rtsp_ask.Asked | None = None
-        self._failures = 0
+        self._failures = self._knocks = 0
         self._tried: object = None  # the state of the password's file that was tried last
 
     def find(self) -> Lead:
@@ -79,7 +83,7 @@ class SourceFinder:
         if self._failures > FAILURES_TO_ASK_AGAIN:
             if self._elsewhere is not None:
                 self._camera = self._elsewhere(self._camera)
-            self._url, self._asked, self._failures = self._camera.stream, None, 1
+            self._url, self._asked, self._failures = self._named(), None, 1
         self._tried = self._password_state()  # before it is read: a change in between is then seen as one
         try:
             password = self._camera.password()
@@ -109,6 +113,10 @@ class SourceFinder:
             return True
         return False
 
+    def _named(self) -> str | None:
+        """The address the configuration gives, if it gives one."""
+        return self._camera.stream if self._which == "main" else self._camera.second_stream
+
     def works(self) -> None:
         """Frames came: what is known is true."""
         self._failures = 0
@@ -117,33 +125,51 @@ class SourceFinder:
         assert self._camera.onvif is not None  # noqa: S101 - config: a camera has a stream or an ONVIF address
         device = onvif.Camera(self._camera.onvif, self._camera.user, password, timeout_s=ONVIF_TIMEOUT_S)
         try:
-            found = [profile.stream_uri for profile in device.profiles() if profile.stream_uri]
+            found = _main_and_second(device.profiles())
         except DriverError as fault:
             cause = ONVIF_CAUSES.get(getattr(fault, "reason", ""), "no stream")
             raise NoSource("password refused" if fault.permanent else cause, str(fault)) from fault
         finally:
             device.close()
-        if not found:
-            raise NoSource("no stream", "the camera names no stream over ONVIF")
-        return found[0]
+        chosen = found[streams.ALL.index(self._which)]
+        if chosen is None:
+            raise NoSource("no stream", f"the camera names no {self._which} stream over ONVIF")
+        return chosen.stream_uri
 
     def password_changed(self) -> bool:
         """Whether the camera's password file is another than when it was tried."""
         return self._password_state() != self._tried
 
     def _password_state(self) -> object:
-        path = self._camera.password_file
-        try:
-            found = path.stat() if path else None
-        except OSError as gone:
-            return gone.errno
-        return (found.st_mtime_ns, found.st_ino, found.st_size) if found else None
+        return self._camera.password_state()
 
     def answers(self) -> bool:
-        """Whether anything takes a TCP connection at the camera's address. Costs a packet, not a process."""
+        """Whether anything takes a TCP connection at the camera's address. Costs a packet, not a process.
+
+        Now and then it is asked whether the camera has another address: at the old one nobody may ever answer again.
+        """
+        self._knocks += 1
+        if self._elsewhere is not None and self._knocks % KNOCKS_TO_ASK_AGAIN == 0:
+            found = self._elsewhere(self._camera)
+            if (found.onvif, found.stream) != (self._camera.onvif, self._camera.stream):
+                self._camera, self._asked = found, None
+                self._url = self._named()
         url = self._url or self._camera.onvif or ""
         try:
             with socket.create_connection(ffmpeg.address(url), timeout=KNOCK_TIMEOUT_S):
                 return True
         except OSError:
             return False
+
+
+def _main_and_second(profiles: Iterable[StreamProfile]) -> tuple[StreamProfile | None, StreamProfile | None]:
+    """The largest picture, and the smallest of another size; the camera's own order decides among equals."""
+    found = [profile for profile in profiles if profile.stream_uri]
+    main = max(found, key=_pixels, default=None)
+    others = [profile for profile in found if main is not None and (profile.width, profile.height) != (main.width,
+              main.height)]  # fmt: skip
+    return main, min(others, key=_pixels, default=None)
+
+
+def _pixels(profile: StreamProfile) -> int:
+    return profile.width * profile.height

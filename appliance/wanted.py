@@ -28,12 +28,12 @@ class Plan:
     """Remembers what is being recorded. One thread's."""
 
     def __init__(self, config: Config, clock: Clock) -> None:
-        self._config, self._clock = config, clock
+        self.config, self._clock = config, clock  # the configuration as it is now: cameras come and go
         self._wants: dict[str, Want] = {}
 
     def look(self, db: Database) -> dict[str, Want]:
         """Camera -> what it is wanted for."""
-        required = exams.required_now(db, self._config, self._clock.now())
+        required = exams.required_now(db, self.config, self._clock.now())
         revisions = {exam.id: exam.revision for exam in exams.exams(db) if exam.state == "planned"} if (
             required or self._wants) else {}  # fmt: skip
         wants = {}
@@ -51,5 +51,5 @@ class Plan:
             return old
         if window is None:
             return None
-        left_s = (window.ends_at - self._clock.now()).total_seconds() + self._config.profile.recording.tail_s
+        left_s = (window.ends_at - self._clock.now()).total_seconds() + self.config.profile.recording.tail_s
         return Want(window, revisions.get(window.exam, 0), mono_s + max(0.0, left_s))

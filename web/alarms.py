@@ -220,7 +220,7 @@ def acknowledge(alarm_id: int) -> ResponseReturnValue:
     try:
         number = alarms.acknowledge(
             context.database(),
-            house.config,
+            context.config(),
             house.clock,
             alarm_id,
             context.person(),

@@ -11,7 +11,7 @@ from typing import Any
 from flask import current_app, flash, g, render_template, request, session
 from flask_login import UserMixin, current_user
 
-from appliance import store
+from appliance import store, taken
 from appliance.clock import Clock
 from appliance.config import Config
 from appliance.model import LANGUAGES, Language, Message, Person, Role
@@ -29,6 +29,7 @@ class House:
     clock: Clock
     feed: Feed
     stop: threading.Event = field(default_factory=threading.Event)
+    watching: threading.BoundedSemaphore = field(default_factory=threading.BoundedSemaphore)  # places of live pictures
 
 
 class SignedIn(UserMixin):  # type: ignore[misc]
@@ -48,7 +49,16 @@ def house() -> House:
 
 
 def config() -> Config:
-    return house().config
+    """The site as it is now, with the cameras that people took in."""
+    if "config" not in g:
+        g.config = taken.with_taken(database(), house().config)
+    found: Config = g.config
+    return found
+
+
+def changed() -> None:
+    """This request has changed which cameras there are: what it shows next is the site after that."""
+    g.pop("config", None)
 
 
 def now() -> datetime:
@@ -58,7 +68,7 @@ def now() -> datetime:
 def database() -> Database:
     """This request's connection; closed when the request ends."""
     if "database" not in g:
-        g.database = store.open(config().database)
+        g.database = store.open(house().config.database)
     found: Database = g.database
     return found
 

@@ -101,7 +101,7 @@ def _between(part: RoomReport | CameraReport, missing: list[charts.Span]) -> lis
 def sign(exam_id: str) -> ResponseReturnValue:
     house = context.house()
     try:
-        number = coverage_sign.sign(context.database(), house.config, house.clock, exam_id, context.person(),
+        number = coverage_sign.sign(context.database(), context.config(), house.clock, exam_id, context.person(),
                                     request.form.get("sha256", ""))  # fmt: skip
     except ApplianceError as refused:
         return _page(exam_id, refused.message, 409)

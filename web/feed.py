@@ -31,7 +31,11 @@ TOPICS: Mapping[str, str] = {
     " (select coalesce(group_concat(state || since_at || coalesce(failed_at, '')), '') from arming)",
     "plans": "select (select group_concat(id || title || level || sha256) from plan) || '|' ||"
     " (select count(*) || coalesce(group_concat(sort || subject || floor || x || y), '') from place)",
-    "cameras": "select group_concat(camera || state || since_at || coalesce(cause, '')) from camera_state",
+    "cameras": "select (select coalesce(group_concat(camera || state || since_at || coalesce(cause, '')), '')"
+    " from camera_state) || '|' ||"
+    " (select coalesce(group_concat(id || coalesce(name_ru, '') || coalesce(onvif, '') || coalesce(aside_at, '')), '')"
+    " from taken_camera) || '|' || (select coalesce(group_concat(camera || read_at), '') from camera_told)",
+    "found": "select coalesce(group_concat(number || state || seen_at || picture), '') from found_camera",
     "recordings": "select (select max(id) from segment) || ':' || (select count(*) from gap)",
     "orders": "select group_concat(id || state || progress)"
     " from (select id, state, progress from orders order by id desc limit 20)",

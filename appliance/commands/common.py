@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from appliance import config as configuration
-from appliance import store
+from appliance import store, taken
 from appliance.config import Config
 from appliance.model import N_, ApplianceError, Language
 from appliance.store import Database
@@ -55,7 +55,8 @@ def words(config: Config | None = None) -> Words:
 def load(config_file: Path) -> tuple[Config, Database]:
     """Configuration and an open database; ApplianceError when either is missing or faulty."""
     config = configuration.load(config_file)
-    return config, store.open(config.database)
+    db = store.open(config.database)
+    return taken.with_taken(db, config), db
 
 
 def out(value: Any) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from appliance import access, config_changes, identity, journal, store
+from appliance import access, config_changes, identity, journal, sealed, store
 from appliance import config as configuration
 from appliance.clock import Clock, SystemClock
 from appliance.commands.common import config_option, json_option, out, words
@@ -26,16 +27,21 @@ def initialise(config: Config) -> Message | None:
     Returns the sentence to say when the journal's chain is broken: that stops nothing, because recording outranks the
     journal; the check and the pages say it until somebody comes. Raises ApplianceError when the database is damaged.
     """
-    for folder in (config.data, config.incoming, config.archive, config.data / "snapshots"):
+    for folder in (config.data, config.data / "snapshots"):
         folder.mkdir(parents=True, exist_ok=True)
     config.data.chmod(0o750)
     db, clock = store.open(config.database, create=True), SystemClock()
     complaint = store.check(db)
     if complaint:
         raise ApplianceError(store.DAMAGED, path=str(config.database), cause=complaint)
+    media.prepare(db, config)
     if identity.begin(db, config):
         made = identity.of(db)
         _note_once(db, clock, "journal.begun", box=made.box, epoch=made.epoch, origin=made.origin, key=made.vkey)
+    try:
+        sealed.begin(config.data)
+    except ApplianceError as lost:  # cameras whose password is sealed stay shut; all others are recorded
+        logging.getLogger("init").error("%s", lost)
     verdict = journal.verify(journal.stored_rows(db))
     if not verdict.ok:
         _note_once(db, clock, "journal.broken", entry=verdict.bad_seq)

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from appliance import export, health, journal, orders, stick, store
+from appliance import export, health, journal, orders, stick, store, taken
 from appliance.bag import Package, Progress
 from appliance.clock import Clock
 from appliance.config import Config
@@ -74,7 +74,7 @@ def _take_orders(db: Database, config: Config, clock: Clock, stop: threading.Eve
             stop.wait(LOOK_S)
             continue
         try:
-            carry_out(db, config, clock, order, lambda: _beat_or_stop(beat, stop))
+            carry_out(db, taken.with_taken(db, config), clock, order, lambda: _beat_or_stop(beat, stop))
         except Stopping:
             log.info("stopping in the middle of order %d; it goes on after the next start", order.id)
 

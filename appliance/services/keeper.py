@@ -18,7 +18,9 @@ from pathlib import Path
 
 from appliance import (
     alive,
+    anchors,
     archive,
+    binding,
     box_events,
     camera_looks,
     cameras,
@@ -31,6 +33,8 @@ from appliance import (
     snapshots,
     steps,
     store,
+    taken,
+    witness,
 )
 from appliance.alive import Alive
 from appliance.checks import runner
@@ -62,6 +66,7 @@ def main(config: Config, clock: Clock, stop: threading.Event) -> None:
         snapshots.start(config, stop)
         box_events.start(config, clock, stop)
         camera_looks.start(config, clock, stop)
+        witness.start(config, clock, stop)
         with Ticker() as ticker:
             while not stop.is_set():
                 keeper.tick()
@@ -74,8 +79,8 @@ def alone(data: Path) -> Generator[None, None, None]:
     with (data / "keeper.lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as taken:
-            raise ApplianceError(N_("Another keeper of this site is running. This one ends.")) from taken
+        except BlockingIOError as held:
+            raise ApplianceError(N_("Another keeper of this site is running. This one ends.")) from held
         yield
 
 
@@ -93,9 +98,12 @@ class Keeper:
     not_before: dict[str, float] = field(default_factory=dict)  # monotonic time of the next try
     quiet_ticks: dict[str, int] = field(default_factory=dict)
     gaps: GapAlarms = field(init=False)
+    minutes: binding.Minutes = field(init=False)
 
     def __post_init__(self) -> None:
+        self.config = taken.with_taken(self.db, self.config)
         self.gaps = GapAlarms(self.config, self.clock)
+        self.minutes = binding.Minutes(self.clock)
 
     @classmethod
     def begin(cls, db: Database, config: Config, clock: Clock) -> Keeper:
@@ -120,6 +128,7 @@ class Keeper:
         self._seals()
         self._match()
         self.alive.tick(self.db, self.clock)
+        self.minutes.tick(self.db)
         self.sign()
         self._index()
 
@@ -159,10 +168,12 @@ class Keeper:
     def beat(self) -> None:
         """Heartbeat, the exams' own time, and what only time decides."""
         self.beaten_mono_s = self.clock.mono_s()
+        self.config = self.gaps.config = taken.with_taken(self.db, self.config)
         self.last = steps.look(self.db, self.clock, self.last)
         health.beat(self.db, self.clock, NAME, self.last.as_note())
         exams.count_time(self.db, self.config, self.clock)
         self.gaps.look(self.db)
+        anchors.settle(self.db, self.config, self.clock)
         agree_within_s = self.config.profile.export.agree_within_min * 60
         now = self.clock.now()
         if any(o.state == "waits" and orders.waiting_since(o, now) > agree_within_s

@@ -12,11 +12,14 @@ from collections.abc import Container
 from contextlib import closing
 from datetime import datetime
 
-from appliance import cameras, coverage, exams, health, journal, leftovers, store
+from appliance import cameras, coverage, exams, health, leftovers, live_run, live_view, store, taken
 from appliance.cameras import CameraState
 from appliance.clock import Clock
 from appliance.config import Config
-from appliance.recording import RECORDER, CameraLoop, noting
+from appliance.crew import Crew, recorded
+from appliance.live_view import Wish
+from appliance.media import Media
+from appliance.recording import CameraLoop
 from appliance.store import Database
 from appliance.syncing import Syncer
 from appliance.wanted import Plan, Want
@@ -28,49 +31,50 @@ TICK_S = 1.0
 PLAN_S = 2.0  # how often the plan is looked at: every look costs as much as a camera
 STATES_S = 2.0
 COVERAGE_S = 5.0
-AGAIN_S = 2.0  # before a camera's thread that failed is started again
-END_WAIT_S = 7.0  # for the cameras' threads to close their files
 
 
 def main(config: Config, clock: Clock, stop: threading.Event) -> None:
     """Run until `stop`."""
-    config.incoming.mkdir(parents=True, exist_ok=True)
+    live_run.clear(config.live)  # of a recorder that was killed
     with closing(store.open(config.database)) as db:
         left = leftovers.recover(db, config, clock)
         if left:
             log.info("took in %s recordings that were left open", len(left))
+        config = taken.with_taken(db, config)
         _note_absence(db, config, clock, wanted=Plan(config, clock).look(db).keys())
-        syncer = Syncer()
-        loops = [CameraLoop(config, clock, camera, syncer) for camera in config.cameras]
-        record(db, config, clock, stop, loops, syncer)
+        syncer, media = Syncer(), Media(config, clock)
+        loops = [CameraLoop(config, clock, camera, syncer, media, stream) for camera, stream in recorded(config)]
+        record(db, config, clock, stop, loops, syncer, media)
 
 
 def record(
-    db: Database, config: Config, clock: Clock, stop: threading.Event, loops: list[CameraLoop], syncer: Syncer
-) -> None:
-    """Run the cameras' threads until `stop`, and record what the plan wants."""
+    db: Database, config: Config, clock: Clock, stop: threading.Event, loops: list[CameraLoop], syncer: Syncer,
+    media: Media,
+) -> None:  # fmt: skip
+    """Run the cameras' threads until `stop`, and record what the plan wants. `loops` follows who comes and goes."""
     plan, ending = Plan(config, clock), threading.Event()
-    with store.transaction(db):
-        cameras.save(db, [loop.state for loop in loops])
-    threads = [threading.Thread(target=_keep, args=(loop, stop), name=loop.camera.id, daemon=True) for loop in loops]
+    crew = Crew(loops, lambda now, camera, stream: CameraLoop(now, clock, camera, syncer, media, stream))
+    media.begin(db)
+    _save(db, loops, {})
     sync = threading.Thread(target=syncer.run, args=(ending,), name="sync")
-    for thread in (sync, *threads):
-        thread.start()
+    sync.start()
+    crew.start()
     try:
         health.started(db, clock, NAME)
-        _watch(db, config, clock, stop, loops, plan)
+        _watch(db, config, clock, stop, crew, plan, media)
     finally:
         stop.set()
-        _end(loops, threads)
+        crew.end()
         ending.set()
         sync.join()
     _save(db, loops, {})
 
 
 def _watch(
-    db: Database, config: Config, clock: Clock, stop: threading.Event, loops: list[CameraLoop], plan: Plan
+    db: Database, config: Config, clock: Clock, stop: threading.Event, crew: Crew, plan: Plan, media: Media
 ) -> None:
     """Tell the cameras what is wanted, and the others how they are."""
+    loops = crew.loops
     saved: dict[str, CameraState] = {}
     known: object = None
     due = {"plan": 0.0, "states": 0.0, "beat": 0.0, "coverage": 0.0}
@@ -79,16 +83,21 @@ def _watch(
         try:
             if now_s >= due["plan"]:
                 due["plan"] = now_s + PLAN_S
+                config = plan.config = taken.with_taken(db, config)
+                crew.adjust(config)
                 _tell(loops, plan.look(db))
+            _show(loops, live_view.wishes(db, clock.now()), config.profile.live.cameras)
             if now_s >= due["states"]:
                 due["states"] = now_s + STATES_S
                 _save(db, loops, saved)
+                media.save(db)
             if now_s >= due["coverage"]:
                 due["coverage"] = now_s + COVERAGE_S
                 known = _cover(db, config, clock, known)
             if now_s >= due["beat"]:
                 due["beat"] = now_s + health.BEAT_S
-                health.beat(db, clock, NAME, {"recording": sum(loop.state.state == "recording" for loop in loops)})
+                health.beat(db, clock, NAME, {"recording": sum(
+                    loop.state.state == "recording" for loop in loops if loop.stream == "main")})
         except sqlite3.Error as fault:  # a full disk: the cameras' threads go on, and so must we
             log.error("the database: %s", fault)
         if stop.wait(TICK_S):
@@ -103,13 +112,24 @@ def _tell(loops: list[CameraLoop], wants: dict[str, Want]) -> None:
             loop.poke.set()
 
 
+def _show(loops: list[CameraLoop], wishes: list[Wish], places: int) -> None:
+    """Let cameras run that are only watched: no more than there are places, who was asked for first first."""
+    free = {loop.camera.id for loop in loops if loop.want is None and loop.stream == "main"}
+    chosen = [wish.camera for wish in wishes if wish.camera in free][:places]
+    for loop in loops:
+        if loop.stream == "main" and loop.watched != (loop.camera.id in chosen):
+            loop.watched = not loop.watched
+            loop.poke.set()
+
+
 def _save(db: Database, loops: list[CameraLoop], saved: dict[str, CameraState]) -> None:
     """Write the cameras' states that changed, all in one transaction."""
-    changed = [state for loop in loops if (state := loop.state) != saved.get(loop.camera.id)]
+    changed = {loop.folder: (loop.stream, state) for loop in loops if (state := loop.state) != saved.get(loop.folder)}
     if changed:
         with store.transaction(db):
-            cameras.save(db, changed)
-        saved.update({state.camera: state for state in changed})
+            cameras.save(db, [state for stream, state in changed.values() if stream == "main"])
+            cameras.save_second(db, [state for stream, state in changed.values() if stream == "second"])
+        saved.update({folder: state for folder, (_, state) in changed.items()})
 
 
 def _cover(db: Database, config: Config, clock: Clock, known: object) -> object:
@@ -146,27 +166,3 @@ def _note_absence(db: Database, config: Config, clock: Clock, wanted: Container[
                 coverage.begin_outage(db, camera.id, began_at, cause)
             if camera.id not in wanted:
                 coverage.end_outages(db, camera.id, now)
-
-
-def _keep(loop: CameraLoop, stop: threading.Event) -> None:
-    """One camera's thread. A fault of ours in it is logged, journalled, and the camera started again, alone."""
-    while not stop.is_set():
-        try:
-            loop.run(stop)
-        except Exception as fault:  # whatever it is, the other cameras must not hear of it
-            log.exception("camera %s failed and is started again", loop.camera.id)
-            with closing(store.open(loop.config.database)) as db, noting(db):
-                coverage.end_outages(db, loop.camera.id, loop.clock.now())
-                coverage.begin_outage(db, loop.camera.id, loop.clock.now(), "program fault")
-                journal.append(db, loop.clock, "recording.failed", RECORDER, camera=loop.camera.id,
-                               room=loop.camera.room, fault=f"{type(fault).__name__}: {fault}")  # fmt: skip
-            stop.wait(AGAIN_S)
-
-
-def _end(loops: list[CameraLoop], threads: list[threading.Thread]) -> None:
-    for loop in loops:
-        loop.poke.set()
-    for thread in threads:
-        thread.join(END_WAIT_S)
-        if thread.is_alive():
-            log.error("camera %s did not end in time; its open file is taken in at the next start", thread.name)

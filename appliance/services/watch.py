@@ -12,7 +12,7 @@ import threading
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from appliance import alarm_rounds, alarms, health, links, store
+from appliance import alarm_rounds, alarms, health, links, store, taken
 from appliance.camera_events import Cameras
 from appliance.clock import Clock
 from appliance.config import Config, Panel
@@ -37,13 +37,13 @@ def main(config: Config, clock: Clock, stop: threading.Event) -> None:
     """Watch every panel of the site until `stop` is set."""
     db = store.open(config.database)
     watchers = [Watcher(config, panel, clock, stop) for panel in config.panels]
-    cameras = Cameras(lambda _db: config, clock, stop)
+    cameras = Cameras(lambda db: taken.with_taken(db, config), clock, stop)
     for watcher in watchers:
         watcher.keep_running()
     health.started(db, clock, "watch")
     beat_mono_s = clock.mono_s()
     while not stop.wait(MEND_S):
-        alarm_rounds.tend(db, config, clock)
+        alarm_rounds.tend(db, taken.with_taken(db, config), clock)
         for watcher in watchers:
             watcher.keep_running()
         cameras.tend(db)
