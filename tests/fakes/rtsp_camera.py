@@ -2,6 +2,8 @@
 
 It plays a clip in a loop, paced by the clock, from its next key frame for each client. Each frame is one slice whose
 content comes only once in the clip, so a recording is compared with what was sent slice by slice (`sent`, `slices_in`).
+With `numbered`, each frame also carries its number of the endless film (SEI, user data): hours are compared so, and
+without decoding (`numbers_in`).
 
 with RtspCamera(Manner(auth=("sha-256",))) as camera:
     camera.url, camera.sent, camera.requests
@@ -21,7 +23,7 @@ import time
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from tests.fakes.rtsp_film import SLICES, clip, digest, kind_of
+from tests.fakes.rtsp_film import SLICES, clip, digest, kind_of, number_unit
 
 RTP_BYTES = 1200
 NTP_EPOCH_S = 2208988800
@@ -61,6 +63,8 @@ class Manner:
     silent_sound: bool = False  # the sound is in the SDP and never comes
     sizes: tuple[str, ...] = ("320x180",)  # one after the other, in the middle of a clip
     mute_describe_s: float = 0.0
+    numbered: bool = False  # H.264 only
+    bit_rate: str = "300k"
 
 
 @dataclass(slots=True)
@@ -71,6 +75,7 @@ class RtspCamera:
     port: int = 0
     requests: list[str] = field(default_factory=list)  # method, and "signed" or "bare"
     sent: list[str] = field(default_factory=list)  # slices as they went out, to whomever
+    newest: int = -1  # the newest frame that went out, when they are numbered
     _server: socket.socket | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
     _began_s: float = field(default_factory=time.monotonic)
@@ -85,7 +90,7 @@ class RtspCamera:
         m = self.manner
         found: list[tuple[int, tuple[bytes, ...]]] = []
         for size in m.sizes:
-            part = clip(m.codec, m.fps, m.gop, m.seconds // len(m.sizes), m.b_frames, size)
+            part = clip(m.codec, m.fps, m.gop, m.seconds // len(m.sizes), m.b_frames, size, m.bit_rate)
             found += [(len(found) + place, frame) for place, frame in part]
         return found
 
@@ -145,6 +150,7 @@ class Client:
     def __init__(self, camera: RtspCamera, wire: socket.socket) -> None:
         self._camera, self._manner, self._wire = camera, camera.manner, wire
         self._lock = threading.Lock()
+        self._held = bytearray()  # one frame's packets go out in one piece: many cameras fit into one process so
         self._over = threading.Event()
         self._nonce = secrets.token_hex(8)
         self._ways: dict[int, tuple[str, int]] = {}  # track -> ("tcp", channel) or ("udp", port)
@@ -302,7 +308,7 @@ class Client:
         for n in range(1 << 30):
             number = first + n
             while (wait_s := camera.frame_due_s(number) - time.monotonic()) > 0:
-                if camera.stopping.wait(min(wait_s, 0.02)) or self._over.is_set():
+                if camera.stopping.wait(min(wait_s, 0.02 if m.sound else 0.2)) or self._over.is_set():
                     return
                 while m.sound and not m.silent_sound and sound_s <= time.monotonic() and 2 in self._ways:
                     kind, _, data, ticks = SOUNDS[m.sound]
@@ -319,10 +325,15 @@ class Client:
                 self._report(stamp)
             if any(a <= n < b for a, b in m.mute) or (m.rare[0] and number % m.rare[0] >= m.rare[1] and number % m.gop):
                 continue
+            if m.numbered:
+                units_ = (*units_[:-1], number_unit(number), units_[-1])
             for unit in units_:
                 sequence = self._unit(unit, sequence, stamp, last=unit is units_[-1])
-                if kind_of(unit, m.codec) in SLICES[m.codec]:
-                    camera.sent.append(digest(unit))
+            self._flush()
+            if m.numbered:
+                camera.newest = max(camera.newest, number)
+            else:
+                camera.sent += [digest(unit) for unit in units_ if kind_of(unit, m.codec) in SLICES[m.codec]]
 
     def _unit(self, unit: bytes, sequence: int, stamp: int, *, last: bool) -> int:
         """One NAL unit in one packet, or in fragments (RFC 6184, 5.8; RFC 7798, 4.4.3); returns the next number."""
@@ -357,5 +368,12 @@ class Client:
         if way == "udp":
             self._datagrams[track].sendto(data, ("127.0.0.1", where + offset))
             return
-        with self._lock:
-            self._wire.sendall(struct.pack(">cBH", b"$", where + offset, len(data)) + data)
+        self._held += struct.pack(">cBH", b"$", where + offset, len(data)) + data
+        if track != 1 or offset:
+            self._flush()
+
+    def _flush(self) -> None:
+        held, self._held = self._held, bytearray()
+        if held:
+            with self._lock:
+                self._wire.sendall(held)

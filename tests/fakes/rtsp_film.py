@@ -11,11 +11,12 @@ from functools import cache
 from pathlib import Path
 
 SLICES = {"h264": (1, 5), "h265": tuple(range(32))}
+NUMBER_MARK = b"frame of a film:"  # 16 bytes, as its UUID
 
 
 @cache
 def clip(
-    codec: str, fps: int, gop: int, seconds: int, b_frames: int, size: str
+    codec: str, fps: int, gop: int, seconds: int, b_frames: int, size: str, bit_rate: str = "300k"
 ) -> tuple[tuple[int, tuple[bytes, ...]], ...]:
     """A clip: of each frame, in the order of sending, its place in the order of showing and its NAL units."""
     always = "repeat-headers=1:scenecut=0:open-gop=0"
@@ -24,7 +25,7 @@ def clip(
         "h265": ["-c:v", "libx265", "-x265-params", f"{always}:bframes={b_frames}:log-level=error:pools=none"],
     }[codec]
     argv = ["ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", f"testsrc2=s={size}:r={fps}:d={seconds}"]
-    argv += [*coder, "-preset", "ultrafast", "-threads", "1", "-g", str(gop), "-keyint_min", str(gop), "-b:v", "300k"]
+    argv += [*coder, "-preset", "ultrafast", "-threads", "1", "-g", str(gop), "-keyint_min", str(gop), "-b:v", bit_rate]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
         subprocess.run([*argv, str(path)], check=True, timeout=60)
@@ -96,6 +97,17 @@ def slices_in(path: Path, codec: str = "h264") -> list[str]:
         timeout=60,
     ).stdout
     return [digest(unit) for unit in units(made) if kind_of(unit, codec) in SLICES[codec]]
+
+
+def number_unit(number: int) -> bytes:
+    """A frame's number as an SEI NAL unit: user data, unregistered (H.264, D.1.6). Digits need no emulation bytes."""
+    words = NUMBER_MARK + b"%010d" % number
+    return b"\x06\x05" + bytes([len(words)]) + words + b"\x80"
+
+
+def numbers_in(path: Path) -> list[int]:
+    """The numbers of a recording's frames, in the order of the file."""
+    return [int(found) for found in re.findall(NUMBER_MARK + rb"(\d{10})", path.read_bytes())]
 
 
 def digest(unit: bytes) -> str:
