@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from appliance import archive
+from appliance import archive, media
 from appliance.config import Config
 from appliance.store import Database
 from drivers import fmp4
@@ -58,7 +58,7 @@ def _part(since: datetime, until: datetime, starts_at: datetime, ends_at: dateti
 
 def _unfinished(db: Database, config: Config, camera: str, since: datetime, until: datetime) -> list[Part]:
     parts = []
-    for path in archive.incoming(config, camera):
+    for path in [path for here in media.every(config) for path in archive.incoming(here, camera)]:
         try:
             facts = fmp4.read(path)
             starts_at = _begun_at(db, path, facts.duration_s)

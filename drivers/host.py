@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from drivers.types import DriverError
@@ -97,14 +97,20 @@ def disk(folder: Path) -> DiskFacts:
 
     Raises DriverError when the folder does not exist.
     """
+    return replace(space(folder), fault=write_fault(folder))
+
+
+def space(folder: Path) -> DiskFacts:
+    """The same without trying to write; `fault` stays None. Raises DriverError when the folder does not exist."""
     try:
         usage = shutil.disk_usage(folder)
     except OSError as cause:
         raise DriverError(f"{folder} cannot be looked at: {cause.strerror}") from cause
-    return DiskFacts(usage.total, usage.free, _write_fault(folder))
+    return DiskFacts(usage.total, usage.free)
 
 
-def _write_fault(folder: Path) -> str | None:
+def write_fault(folder: Path) -> str | None:
+    """Why a small file cannot be written and synced there; None when it can."""
     try:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".examsite-check-") as trial:
             trial.write(b"\0" * 4096)
