@@ -27,6 +27,7 @@ from appliance.cameras import CameraState
 from appliance.clock import Clock, iso
 from appliance.config import Camera, Config, Room, SiteFacts, Web
 from appliance.exams import Exam
+from appliance.media import Media
 from appliance.model import N_, Actor, ApplianceError, RoomKind
 from appliance.profile import Profile, Recording, Window, Words
 from appliance.recording import CameraLoop
@@ -200,9 +201,9 @@ def record(config: Config, clock: Clock, seconds: float, asked: threading.Event,
         now = clock.now() + PLANNING
         name = f"{ROOM}-{now:%Y%m%d}-{secrets.token_hex(5)}"
         exam = exams.plan(db, config, clock, WHO, name, "Trial recording", now, now + timedelta(seconds=seconds))
-        syncer, stop = Syncer(), threading.Event()
-        loops = [CameraLoop(config, clock, each, syncer) for each in config.cameras]
-        thread = threading.Thread(target=_record, args=(config, clock, stop, loops, syncer), name="recorder")
+        syncer, media, stop = Syncer(), Media(config, clock), threading.Event()
+        loops = [CameraLoop(config, clock, each, syncer, media) for each in config.cameras]
+        thread = threading.Thread(target=_record, args=(config, clock, stop, loops, syncer, media), name="recorder")
         thread.start()
         try:
             exam = _follow(db, config, clock, exam, loops, thread, asked, tell)
@@ -212,9 +213,11 @@ def record(config: Config, clock: Clock, seconds: float, asked: threading.Event,
         return report(db, config, exam, tuple(s.path for s in left))
 
 
-def _record(config: Config, clock: Clock, stop: threading.Event, loops: list[CameraLoop], syncer: Syncer) -> None:
+def _record(
+    config: Config, clock: Clock, stop: threading.Event, loops: list[CameraLoop], syncer: Syncer, media: Media
+) -> None:
     with closing(store.open(config.database)) as db:
-        recorder.record(db, config, clock, stop, loops, syncer)
+        recorder.record(db, config, clock, stop, loops, syncer, media)
 
 
 def _follow(
