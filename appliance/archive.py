@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,14 +19,17 @@ from typing import Any
 
 import rfc8785
 
-from appliance import coverage, exams, journal, segment_clock, store
+from appliance import coverage, exams, journal, media, segment_clock, store, streams
 from appliance.clock import Clock, SystemClock, iso, parse
 from appliance.config import Config
 from appliance.exams import Exam
 from appliance.model import N_, Actor, ApplianceError, Message, message
 from appliance.segment_clock import SegmentClock
 from appliance.store import Database
+from appliance.streams import Stream
 from drivers.fmp4 import Facts
+
+log = logging.getLogger(__name__)
 
 LABEL = (
     "%Y%m%dT%H%M%S.%fZ"  # first in an archived file's name: its start, so that a row can be made again from the file
@@ -36,7 +40,8 @@ NO_EVIDENCE = SegmentClock()
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One finished recording of one camera. `path` is below the video folder; `holes` are spans without a frame.
+    """One finished recording of one camera. `path` is below the video folder of its `medium`; `holes` are spans without
+    a frame. `retired`: its file was deleted by rule, as that journal entry says; what is known of it stays.
 
     Its first frame is at `starts_at`, its last begins at `last_frame_at`. Within a run the
     order is that of the number in its name (`number_of`), which no clock can touch.
@@ -58,6 +63,9 @@ class Segment:
     holes: tuple[tuple[datetime, datetime], ...]
     last_frame_at: datetime | None
     clock: SegmentClock
+    medium: str
+    retired: int | None
+    stream: Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +94,10 @@ class Verified:
 
 
 def adopt(
-    db: Database, config: Config, finished: Path, camera: str, facts: Facts, starts_at: datetime, ends_at: datetime,
+    db: Database, config: Config, finished: Path, of: str, facts: Facts, starts_at: datetime, ends_at: datetime,
     *, repaired: bool = False, evidence: SegmentClock = NO_EVIDENCE,
 ) -> Segment:  # fmt: skip
-    """Take a finished recording into the archive. Opens its own transaction.
+    """Take a finished recording of a stream (`of`: streams.folder_of) into the archive. Opens its own transaction.
 
     Order matters (a power cut may fall between any two steps):
     1. hash it   2. fsync it   3. rename into place   4. fsync the folder   5. insert the row
@@ -97,7 +105,7 @@ def adopt(
     """
     sha256, size = digest(finished)
     sync(finished)
-    folder = config.archive / starts_at.astimezone(UTC).strftime("%Y-%m-%d") / camera
+    folder = config.archive / starts_at.astimezone(UTC).strftime("%Y-%m-%d") / of
     _make_folder(folder, config.video)
     place = folder / f"{starts_at.astimezone(UTC).strftime(LABEL)}-{finished.name}"
     if place.exists():  # run ids make this impossible; were it to happen, rename would destroy a recording
@@ -106,38 +114,38 @@ def adopt(
     sync(folder)
     try:
         with store.transaction(db):
-            return _insert(db, config, place, camera, facts, starts_at, ends_at, size, sha256, repaired, evidence)
+            return _insert(db, config, place, of, facts, starts_at, ends_at, size, sha256, repaired, evidence)
     except sqlite3.Error:  # the database takes nothing now: back to where it will be tried again
         place.rename(finished)
         raise
 
 
-def readopt(db: Database, config: Config, place: Path, camera: str, facts: Facts) -> Segment:
+def readopt(db: Database, config: Config, place: Path, of: str, facts: Facts) -> Segment:
     """Make the row of a file that came into archive/ just before a crash. Opens its own transaction."""
     starts_at = datetime.strptime(place.name.split("-", 1)[0], LABEL).replace(tzinfo=UTC)
     sha256, size = digest(place)
     with store.transaction(db):
-        return _insert(db, config, place, camera, facts, starts_at, starts_at + timedelta(seconds=facts.duration_s),
+        return _insert(db, config, place, of, facts, starts_at, starts_at + timedelta(seconds=facts.duration_s),
                        size, sha256, repaired=False,
                        evidence=segment_clock.witnessed(facts, starts_at, "arrival", "unknown"))  # fmt: skip
 
 
 def _insert(
-    db: Database, config: Config, place: Path, camera: str, facts: Facts, starts_at: datetime, ends_at: datetime,
+    db: Database, config: Config, place: Path, of: str, facts: Facts, starts_at: datetime, ends_at: datetime,
     size: int, sha256: str, repaired: bool, evidence: SegmentClock,
 ) -> Segment:  # fmt: skip
     holes = [[iso(starts_at + timedelta(seconds=a)), iso(min(starts_at + timedelta(seconds=b), ends_at))]
              for a, b in facts.holes]  # fmt: skip
-    path = str(place.relative_to(config.video))
+    path, (camera, stream) = str(place.relative_to(config.video)), streams.of_folder(of)
     # On the boundary the next file begins at, not on the media's own end: the two differ by the rounding of clocks.
     last = max(starts_at, ends_at - timedelta(seconds=facts.duration_s - facts.last_s))
     db.write(
         "insert into segment (camera, run, path, starts_at, ends_at, frames, size_bytes, sha256, video, audio,"
-        " repaired, holes, last_frame_at, derived, camera_offset_ms, box_clock, step_ms)"
-        " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " repaired, holes, last_frame_at, derived, camera_offset_ms, box_clock, step_ms, medium, stream)"
+        " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (camera, run_of(place), path, iso(starts_at), iso(ends_at), facts.frames, size, sha256, facts.video,
          facts.audio, int(repaired), json.dumps(holes), iso(last), evidence.derived, evidence.camera_offset_ms,
-         evidence.box_clock, evidence.step_ms),
+         evidence.box_clock, evidence.step_ms, config.medium, stream),
     )  # fmt: skip
     return _segment(db.rows("select * from segment where path = ?", (path,))[0])
 
@@ -153,13 +161,15 @@ def number_of(path: Path) -> int:
 
 
 def segments(
-    db: Database, *, camera: str | None = None, since: datetime | None = None, until: datetime | None = None
-) -> list[Segment]:
-    """Recordings that overlap [since, until], by camera and start."""
+    db: Database, *, camera: str | None = None, since: datetime | None = None, until: datetime | None = None,
+    stream: Stream | None = "main",
+) -> list[Segment]:  # fmt: skip
+    """Recordings that overlap [since, until], by camera and start. Of the main stream; of both: `stream` None."""
     return [_segment(row) for row in db.rows(
         "select * from segment where camera = coalesce(:camera, camera) and ends_at > :since and starts_at < :until"
-        " order by camera, starts_at, id",
-        {"camera": camera, "since": iso(since) if since else "", "until": iso(until) if until else "9999"},
+        " and stream = coalesce(:stream, stream) order by camera, starts_at, id",
+        {"stream": stream, "camera": camera,
+         "since": iso(since) if since else "", "until": iso(until) if until else "9999"},
     )]  # fmt: skip
 
 
@@ -171,7 +181,22 @@ def last_of_run(db: Database, run: str) -> Segment | None:
 
 def path(config: Config, segment: Segment) -> Path:
     """Where a recording's file is."""
-    return config.video / segment.path
+    return media.on(config, segment.medium).video / segment.path
+
+
+def hold(db: Database, numbers: Iterable[int], *, held: bool) -> None:
+    """Keep recordings from being deleted by rule, or no longer; inside the caller's transaction."""
+    for number in numbers:
+        db.write("update segment set held = ? where id = ?", (int(held), number))
+
+
+def retire(db: Database, numbers: Iterable[int], entry: int) -> None:
+    """Mark recordings as deleted by rule, inside the transaction of that journal entry and before their files go.
+
+    The rows stay: what was recorded is what coverage reports, seals and hand-overs speak of for ever.
+    """
+    for number in numbers:
+        db.write("update segment set retired = ? where id = ? and held = 0 and retired is null", (entry, number))
 
 
 def seal(db: Database, config: Config, clock: Clock, exam: Exam) -> Seal:
@@ -186,8 +211,7 @@ def seal(db: Database, config: Config, clock: Clock, exam: Exam) -> Seal:
     coverage.update(db, config, clock, exam, exams.span(config, exam)[1])
     listed = sealed_list(db, config, exam)
     rows = json.loads(listed)
-    for _, name, _, _ in rows:
-        (config.video / name).chmod(0o444)
+    _write_protect(db, config, exam)
     found = Seal(len(rows), sum(row[2] for row in rows), hashlib.sha256(listed).hexdigest())
     with store.transaction(db):
         entry = journal.append(db, clock, "archive.sealed", Actor.service("keeper"), exam=exam.id,
@@ -196,10 +220,21 @@ def seal(db: Database, config: Config, clock: Clock, exam: Exam) -> Seal:
     return found
 
 
+def _write_protect(db: Database, config: Config, exam: Exam) -> None:
+    """A disk that fails or is not there must not keep an exam from being sealed: the seal is over the hashes."""
+    for window in exams.windows(config, exam):
+        for segment in segments(db, camera=window.camera, since=window.starts_at, until=window.ends_at):
+            try:
+                if segment.retired is None:
+                    path(config, segment).chmod(0o444)
+            except (OSError, ApplianceError) as fault:
+                log.error("%s could not be made read-only: %s", segment.path, fault)
+
+
 def still_open(db: Database, config: Config, window: exams.Window) -> bool:
     """Whether a file is still being written that began inside the window."""
     recording = db.row("select 1 from camera_state where camera = ? and state = 'recording'", (window.camera,))
-    newest = db.value("select max(ends_at) from segment where camera = ?", (window.camera,))
+    newest = db.value("select max(ends_at) from segment where camera = ? and stream = 'main'", (window.camera,))
     return recording is not None and (newest is None or newest < iso(window.ends_at))
 
 
@@ -219,33 +254,35 @@ def sealed_root(db: Database, config: Config, exam_id: str) -> str:
 def verify(db: Database, config: Config, clock: Clock | None = None) -> Verified:
     """Read every recording and compare it with its row (I1), then look for files nobody knows (I2)."""
     faults: list[Fault] = []
-    known = segments(db)
+    known = segments(db, stream=None)
     for segment in known:
-        text = _file_fault(path(config, segment), segment)
+        text = _file_fault(config, segment) if segment.retired is None else None
         if text:
             faults.append(Fault(segment.path, message(text, path=segment.path)))
-    rows = {segment.path for segment in known}
-    for found in sorted(set(archived(config)) - rows):
-        text = N_("{path} is in the archive without an entry. Restart the recorder: it takes it in.")
-        faults.append(Fault(found, message(text, path=found)))
     oldest = (clock or SystemClock()).now() - timedelta(seconds=2 * config.profile.recording.segment_s)
-    for left in incoming(config):
-        if datetime.fromtimestamp(left.stat().st_mtime, UTC) < oldest:
-            name = str(left.relative_to(config.video))
-            text = N_("{path} was never taken into the archive. Restart the recorder: it takes it in.")
-            faults.append(Fault(name, message(text, path=name)))
-    return Verified(len(known), tuple(faults))
+    for here in media.every(config):
+        rows = {segment.path for segment in known if segment.medium == here.medium}
+        for found in sorted(set(archived(here)) - rows):
+            text = N_("{path} is in the archive without an entry. Restart the recorder: it takes it in.")
+            faults.append(Fault(found, message(text, path=found)))
+        for left in incoming(here):
+            if datetime.fromtimestamp(left.stat().st_mtime, UTC) < oldest:
+                name = str(left.relative_to(here.video))
+                text = N_("{path} was never taken into the archive. Restart the recorder: it takes it in.")
+                faults.append(Fault(name, message(text, path=name)))
+    return Verified(sum(segment.retired is None for segment in known), tuple(faults))
 
 
-def _file_fault(file: Path, segment: Segment) -> str | None:
+def _file_fault(config: Config, segment: Segment) -> str | None:
     try:
+        file = path(config, segment)
         if file.stat().st_size != segment.size_bytes:
             return N_("{path} has another size than when it was recorded.")
         if digest(file)[0] != segment.sha256:
             return N_("{path} was changed: its content is not what was recorded.")
     except FileNotFoundError:
         return N_("{path} is missing.")
-    except OSError:
+    except (OSError, ApplianceError):  # or the reserve disk is not in the configuration any more
         return N_("{path} cannot be read from the disk.")
     return None
 

@@ -1,4 +1,4 @@
-"""What each camera is doing now, for the pages and the checks. Owns table camera_state."""
+"""What each camera is doing now, for the pages and the checks. Owns camera_state and second_stream."""
 
 from __future__ import annotations
 
@@ -38,6 +38,19 @@ def save(db: Database, states: Iterable[CameraState]) -> None:
             " safe_until_at = excluded.safe_until_at",
             (s.camera, s.state, s.since_at, s.cause, s.last_frame_at, s.safe_until_at),
         )
+
+
+def save_second(db: Database, states: Iterable[CameraState]) -> None:
+    """Write how the second streams are, where both are recorded; inside the caller's transaction."""
+    for s in states:
+        db.write("insert or replace into second_stream (camera, state, since_at, cause, last_frame_at)"
+                 " values (?, ?, ?, ?, ?)", (s.camera, s.state, s.since_at, s.cause, s.last_frame_at))  # fmt: skip
+
+
+def second(db: Database, camera: str) -> CameraState | None:
+    """How a camera's second stream is; None when it was never asked for."""
+    row = db.row("select * from second_stream where camera = ?", (camera,))
+    return CameraState(**row) if row else None
 
 
 def save_clock(db: Database, clock: Clock, camera: str, offset_s: float) -> None:

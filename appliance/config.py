@@ -208,6 +208,7 @@ class _File(Strict):
     export_target: tuple[ExportTarget, ...] = ()
     ups: Ups | None = None
     witness: tuple[WitnessAt, ...] = ()
+    search_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +231,7 @@ class Config:
     other_video: Path | None = None  # the folder on the recording disk that `video` is not on (media.py)
     medium: str = "main"  # the disk `video` is on
     witnesses: tuple[WitnessAt, ...] = ()
+    search_from: tuple[str, ...] = ()  # the box's addresses cameras are searched from; none: every interface
     aside: tuple[Camera, ...] = ()  # taken in once and set aside since (taken.py): their recordings keep their names
 
     @property
@@ -340,6 +342,7 @@ def load(path: Path) -> Config:
         ups=said.ups,
         other_video=said.storage.reserve_video and base / said.storage.reserve_video,
         witnesses=said.witness,
+        search_from=said.search_from,
     )
 
 

@@ -207,7 +207,7 @@ def _settled_until(db: Database, window: Window, last: datetime) -> datetime:
     """Gaps up to here will not change: a later recording is in the archive, or the window is over."""
     if last >= window.ends_at:
         return last
-    newest = db.value("select max(ends_at) from segment where camera = ?", (window.camera,))
+    newest = db.value("select max(ends_at) from segment where camera = ? and stream = 'main'", (window.camera,))
     return parse(newest) if newest else window.starts_at
 
 
@@ -238,7 +238,7 @@ def _recorded(db: Database, window: Window, until: datetime) -> list[Span]:
     rows = db.rows(
         "with near as (select starts_at, ends_at, max(ends_at) over (order by starts_at, ends_at"
         "   rows between unbounded preceding and 1 preceding) as before_at"
-        "   from segment where camera = ? and starts_at > ? and starts_at < ?),"
+        "   from segment where camera = ? and starts_at > ? and starts_at < ? and stream = 'main'),"
         " joined as (select *, sum(before_at is null or starts_at > before_at) over (order by starts_at, ends_at)"
         "   as island from near)"
         " select min(starts_at) as a, max(ends_at) as b from joined group by island",
@@ -247,7 +247,7 @@ def _recorded(db: Database, window: Window, until: datetime) -> list[Span]:
     spans = [(row["a"], row["b"]) for row in rows]
     live = db.row(
         "select max(since_at, coalesce((select max(ends_at) from segment where camera = state.camera"
-        "   and ends_at < safe_until_at), '')) as since_at, safe_until_at"
+        "   and stream = 'main' and ends_at < safe_until_at), '')) as since_at, safe_until_at"
         " from camera_state as state where camera = ? and state = 'recording' and safe_until_at > since_at",
         (window.camera,),
     )
@@ -258,13 +258,14 @@ def _recorded(db: Database, window: Window, until: datetime) -> list[Span]:
 
 def _holes(db: Database, window: Window, until: datetime) -> list[Span]:
     """Spans inside recordings in which no frame came, that no other recording fills."""
-    rows = db.rows("select id, holes from segment where camera = ? and holes != '[]' and ends_at > ? and starts_at < ?",
+    rows = db.rows("select id, holes from segment where camera = ? and holes != '[]' and ends_at > ? and starts_at < ?"
+                   " and stream = 'main'",
                    (window.camera, iso(window.starts_at), iso(until)))  # fmt: skip
     first, last = iso(window.starts_at), iso(until)
     found: list[Span] = []
     for row in rows:
         others = db.rows("select starts_at, ends_at from segment"
-                         " where camera = ? and id != ? and starts_at < ? and ends_at > ?",
+                         " where camera = ? and id != ? and starts_at < ? and ends_at > ? and stream = 'main'",
                          (window.camera, row["id"], last, first))  # fmt: skip
         inside = [(max(a, first), min(b, last)) for a, b in json.loads(row["holes"]) if b > first and a < last]
         found += _minus(inside, [(o["starts_at"], o["ends_at"]) for o in others])

@@ -37,6 +37,7 @@ CAUSES = {
     "box restarted": N_("The box was off or restarting."),
     "disk full": N_("The recording disk was full."),
     "disk error": N_("The recording disk did not take the recording."),
+    "disk missing": N_("The recording disk was not there."),
     "clock set forward": N_("The box clock was set forward over this time."),
     "exam planned late": N_("The exam was put on the plan after its recording should have begun."),
     "program fault": N_("The recording program had a fault."),
@@ -124,7 +125,7 @@ def _moved(at: str, by: timedelta) -> str:
 def _within_a_run(db: Database, window: Window, starts: str, ends: str) -> bool:
     """Whether one ffmpeg recorded before and after: it was connected all the time, and nothing came."""
     return db.value(
-        "select 1 from segment where camera = ? and starts_at > ? and starts_at < ? group by run"
+        "select 1 from segment where camera = ? and starts_at > ? and starts_at < ? and stream = 'main' group by run"
         " having min(starts_at) < ? and max(ends_at) > ?",
         (window.camera, iso(window.starts_at - LONGEST_SEGMENT), iso(window.ends_at), starts, ends),
     ) is not None  # fmt: skip

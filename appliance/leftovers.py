@@ -12,7 +12,7 @@ import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from appliance import archive, journal, segment_clock, store
+from appliance import archive, journal, media, segment_clock, store, streams
 from appliance.archive import Segment
 from appliance.clock import Clock
 from appliance.config import Config
@@ -28,15 +28,25 @@ RECORDER = Actor.service("recorder")
 
 
 def recover(db: Database, config: Config, clock: Clock) -> list[Segment]:
-    """At the recorder's start, before any camera is recorded: take in all that is left."""
-    folders = {p.name for p in [*config.incoming.glob("*/"), *config.archive.glob("*/*/")]}
-    return [segment for camera in sorted(folders) for segment in recover_camera(db, config, clock, camera)]
+    """At the recorder's start, before any camera is recorded: take in all that is left, on every disk."""
+    found: list[Segment] = []
+    for here in media.every(config):
+        try:
+            for camera in sorted({p.name for p in [*here.incoming.glob("*/"), *here.archive.glob("*/*/")]}):
+                found += recover_camera(db, here, clock, camera)
+        except OSError as fault:  # a dying disk must not keep the recorder from starting on the other
+            log.error("what was left on the %s disk could not be taken in: %s", here.medium, fault)
+    return found
 
 
 def recover_camera(db: Database, config: Config, clock: Clock, camera: str) -> list[Segment]:
-    """One camera's files in incoming/, and those in archive/ that have no row yet. Not beside another thread of it."""
+    """One camera's files in incoming/, and those in archive/ that have no row yet, on the disk `config` is at.
+
+    Not beside another thread of it.
+    """
     found = pick_up(db, config, clock, camera)
-    rows = {row["path"] for row in db.rows("select path from segment where camera = ?", (camera,))}
+    name, _ = streams.of_folder(camera)
+    rows = {row["path"] for row in db.rows("select path from segment where camera = ?", (name,))}
     for path in sorted(config.archive.glob(f"*/{camera}/*")):
         if str(path.relative_to(config.video)) not in rows:
             found += _without_row(db, config, path)
@@ -115,7 +125,8 @@ def cut(db: Database, config: Config, clock: Clock, path: Path, camera: str, fac
         for target in (rest, rest.parent):
             archive.sync(target)
         with store.transaction(db):
-            journal.append(db, clock, "segment.repaired", RECORDER, camera=camera, room=_room(config, camera),
+            journal.append(db, clock, "segment.repaired", RECORDER, camera=streams.of_folder(camera)[0],
+                           room=_room(config, camera),
                            path=path.name, was_bytes=facts.size_bytes, kept_bytes=facts.whole_bytes,
                            frames=facts.frames, rest=str(rest.relative_to(config.video)))  # fmt: skip
         file.truncate(facts.whole_bytes)
@@ -138,8 +149,9 @@ def _set_aside(db: Database, config: Config, clock: Clock, path: Path, camera: s
         return
     log.error("%s: kept as %s", why, kept)
     with store.transaction(db):
-        journal.append(db, clock, "segment.unreadable", RECORDER, camera=camera, room=_room(config, camera),
-                       path=str(kept.relative_to(config.video)), was_bytes=size)  # fmt: skip
+        journal.append(db, clock, "segment.unreadable", RECORDER, camera=streams.of_folder(camera)[0],
+                       room=_room(config, camera), was_bytes=size,
+                       path=str(kept.relative_to(config.video)))  # fmt: skip
 
 
 def _without_row(db: Database, config: Config, path: Path) -> list[Segment]:
@@ -158,8 +170,8 @@ def _without_row(db: Database, config: Config, path: Path) -> list[Segment]:
         return []
 
 
-def _room(config: Config, camera: str) -> str | None:
-    return next((c.room for c in config.cameras if c.id == camera), None)
+def _room(config: Config, folder: str) -> str | None:
+    return next((c.room for c in config.cameras if c.id == streams.of_folder(folder)[0]), None)
 
 
 def _aside(config: Config, camera: str, name: str) -> Path:

@@ -59,7 +59,10 @@ class End:
 
 
 class CameraLoop:
-    """Records one stream of a camera whenever it is wanted. `run` is its thread; `want`, `poke` and `state` are for the others."""
+    """Records one stream of a camera whenever it is wanted.
+
+    `run` is its thread; `want`, `poke` and `state` are for the others.
+    """
 
     def __init__(self, config: Config, clock: Clock, camera: Camera, syncer: Syncer, media: Media,
                  stream: Stream = "main") -> None:  # fmt: skip
@@ -224,7 +227,7 @@ class _Watch:
         self._disk_seen_s = self._tried_s = self._began_s
         self._backwards = Backwards()
         self._filing = Filing(db, here, loop.clock, loop.folder, self._timeline, loop.began,
-                              lambda began_at, ended_at: loop.told.was_silent(db, want, began_at, ended_at))  # fmt: skip
+                              lambda since, until: loop.told.was_silent(db, want, since, until))  # fmt: skip
 
     @property
     def began(self) -> bool:

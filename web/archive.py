@@ -108,11 +108,15 @@ def camera(camera_id: str) -> ResponseReturnValue:
     begins_at, ends_at = _bounds(on)
     found = context.config().camera(camera_id)
     gaps = _gaps(db, begins_at, ends_at)
-    segments = archive.segments(db, camera=camera_id, since=begins_at, until=ends_at)
+    second = request.args.get("stream") == "second"
+    segments = archive.segments(db, camera=camera_id, since=begins_at, until=ends_at,
+                                stream="second" if second else "main")  # fmt: skip
+    gaps = [] if second else gaps  # nothing is required of a second stream
     playing = _playing(segments, request.args.get("segment", type=int))
     at = segments.index(playing) if playing else -1
     return context.page(
-        "archive_camera.html", camera=found, day=on, segments=segments, playing=playing,
+        "archive_camera.html", camera=found, day=on, stream="second" if second else None,
+        both=second or found.both_streams, segments=segments, playing=playing,
         before=segments[at - 1] if at > 0 else None, after=segments[at + 1] if 0 <= at < len(segments) - 1 else None,
         shown=_camera_day(found, segments, gaps, _hours(segments, [gap for gap in gaps if gap.camera == camera_id])),
     )  # fmt: skip
@@ -132,7 +136,7 @@ def video(segment_id: int) -> ResponseReturnValue:
     row = db.row("select camera, starts_at, ends_at from segment where id = ?", (segment_id,))
     if row is None:
         abort(404)
-    found = [s for s in archive.segments(db, camera=row["camera"]) if s.id == segment_id]
+    found = [s for s in archive.segments(db, camera=row["camera"], stream=None) if s.id == segment_id]
     path = archive.path(config, found[0])
     if not path.exists():
         raise ApplianceError(

@@ -153,8 +153,16 @@ def camera(camera_id: str) -> ResponseReturnValue:
     gaps = [gap for gap in coverage.gaps(db, exam.id) if gap.camera == camera_id] if exam else []
     return context.page(
         "camera.html", plate=plate, exam=exam, gaps=gaps, room=config.room(plate.camera.room),
+        second=_second(db, plate) if plate.camera.both_streams else None,
         day=day_bar(db, config, exam, camera_id, gaps) if exam else None,
     )  # fmt: skip
+
+
+def _second(db: Database, plate: Plate) -> tuple[Face, CameraState | None]:
+    """How the second stream is: told here and in the journal, and nothing is required of it."""
+    state, stall_s = cameras.second(db, plate.camera.id), context.config().profile.recording.stall_s
+    late = "recorder" in late_services(db)
+    return face(state, plate.window, plate.next_at, context.now(), stall_s, late), state
 
 
 def todays_exam(db: Database, config: Config) -> Exam | None:

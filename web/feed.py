@@ -33,6 +33,8 @@ TOPICS: Mapping[str, str] = {
     " (select count(*) || coalesce(group_concat(sort || subject || floor || x || y), '') from place)",
     "cameras": "select (select coalesce(group_concat(camera || state || since_at || coalesce(cause, '')), '')"
     " from camera_state) || '|' ||"
+    " (select coalesce(group_concat(camera || state || since_at || coalesce(cause, '')), '') from second_stream)"
+    " || '|' ||"
     " (select coalesce(group_concat(id || coalesce(name_ru, '') || coalesce(onvif, '') || coalesce(aside_at, '')), '')"
     " from taken_camera) || '|' || (select coalesce(group_concat(camera || read_at), '') from camera_told)",
     "found": "select coalesce(group_concat(number || state || seen_at || picture), '') from found_camera",
