@@ -125,7 +125,7 @@ class SourceFinder:
         assert self._camera.onvif is not None  # noqa: S101 - config: a camera has a stream or an ONVIF address
         device = onvif.Camera(self._camera.onvif, self._camera.user, password, timeout_s=ONVIF_TIMEOUT_S)
         try:
-            found = _main_and_second(device.profiles())
+            found = main_and_second(device.profiles())
         except DriverError as fault:
             cause = ONVIF_CAUSES.get(getattr(fault, "reason", ""), "no stream")
             raise NoSource("password refused" if fault.permanent else cause, str(fault)) from fault
@@ -162,7 +162,7 @@ class SourceFinder:
             return False
 
 
-def _main_and_second(profiles: Iterable[StreamProfile]) -> tuple[StreamProfile | None, StreamProfile | None]:
+def main_and_second(profiles: Iterable[StreamProfile]) -> tuple[StreamProfile | None, StreamProfile | None]:
     """The largest picture, and the smallest of another size; the camera's own order decides among equals."""
     found = [profile for profile in profiles if profile.stream_uri]
     main = max(found, key=_pixels, default=None)
