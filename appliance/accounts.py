@@ -10,6 +10,7 @@ import hashlib
 import secrets
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -103,6 +104,16 @@ def disable(db: Database, clock: Clock, actor: Actor, login: str) -> None:
         db.write("update person set disabled_at = ? where login = ? and disabled_at is null", (now, login))
         db.write("update web_session set ended_at = ? where login = ? and ended_at is null", (now, login))
         journal.append(db, clock, "person.disabled", actor, login=Personal(login), name=Personal(who.name))
+
+
+def forget(db: Database, login: str) -> str:
+    """Give a disabled person another name and login, wherever they stand, in the caller's transaction; returns it."""
+    taken = {row["login"] for row in db.rows("select login from person")}
+    known = next(name for number in count(1) if (name := f"erased-{number}") not in taken)
+    db.write("update person set login = ?1, name = ?1, password_hash = ?2 where login = ?3 and disabled_at is not null",
+             (known, _NOBODY, login))  # fmt: skip
+    db.write("delete from signin_failure where subject = ?", (f"login:{login}",))
+    return known
 
 
 def set_language(db: Database, login: str, language: Language) -> None:

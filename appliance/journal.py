@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,9 @@ __all__ = ["Personal"]  # what a caller marks its data with; the rest is found b
 
 VERSION = 2
 GENESIS = "0" * 64  # prev of the first entry
-ALIVE = "box.alive"  # the heartbeat: so many that pages leave them out
+ALIVE, MINUTE = "box.alive", "video.minute"  # one a minute: so many that pages leave them out
+QUIET = (ALIVE, MINUTE)
+TOLD = f"kind is not '{ALIVE}' and kind is not '{MINUTE}'"  # the very words of index journal_told
 ERASED_AT_ONCE = 500  # values one personal.erased entry speaks of
 
 
@@ -184,7 +187,7 @@ def entries(
 ) -> list[Entry]:
     """Entries with `after < seq < before`, filtered by exam, kinds and login. Any page costs the same.
 
-    The box's heartbeats are left out unless `alive`, or asked for among the kinds.
+    What the box enters each minute (QUIET) is left out unless `alive`, or asked for among the kinds.
     """
     where, params = ["seq > ?"], [after]  # type: tuple[list[str], list[Any]]
     if before is not None:
@@ -195,7 +198,7 @@ def entries(
     if wanted:
         where, params = [*where, f"kind in ({','.join('?' * len(wanted))})"], [*params, *wanted]
     elif not alive:
-        where = [*where, f"kind is not '{ALIVE}'"]  # the very words of index journal_told
+        where = [*where, TOLD]
     if who is not None:
         where, params = [*where, f"seq in ({_BY})"], [*params, who]
     order = "desc" if newest_first else "asc"
@@ -293,27 +296,44 @@ def erase(
 ) -> int:
     """Erase personal values because the law asks for it: those of one login, or of some entries. Returns how many.
 
-    The rows stay, byte for byte; entries `personal.erased` say what is gone, on what ground and by whom. Opens its own
-    transaction. Raises ApplianceError without a ground, or when there is nothing to erase.
+    Opens its own transaction. Raises ApplianceError without a ground, or when there is nothing to erase. What a person
+    asks for goes through `erasure.erase`, which looks at exams, words and accounts as well.
     """
+    with erasing(db, ground):
+        wanted = personal.about(db, person) if person is not None else []
+        wanted += [each for found in personal.of(db, seqs).values() for each in found.values()]
+        return forget(db, clock, Actor.person(who), ground, wanted)
+
+
+@contextmanager
+def erasing(db: Database, ground: str) -> Generator[None, None, None]:
+    """A transaction after which nothing of what it deletes can be read in the files."""
     if not ground.strip():
         raise ApplianceError(N_("Name the ground on which personal data is erased: the request or the law."))
     db.conn.execute("pragma secure_delete = on")  # else the text stays readable in the file's free pages
     with store.transaction(db):
-        wanted = personal.about(db, person) if person is not None else []
-        wanted += [each for found in personal.of(db, seqs).values() for each in found.values()]
-        wanted = sorted({(each.seq, each.path): each for each in wanted}.values(), key=lambda o: (o.seq, o.path))
-        if not wanted:
-            raise ApplianceError(N_("The journal holds no personal data of this kind. Nothing was erased."))
-        personal.forget(db, wanted)
-        for start in range(0, len(wanted), ERASED_AT_ONCE):
-            paths: dict[int, list[str]] = {}
-            for each in wanted[start : start + ERASED_AT_ONCE]:
-                paths.setdefault(each.seq, []).append(each.path)
-            append(db, clock, "personal.erased", Actor.person(who), refs=list(paths), ground=ground.strip(),
-                   values=sum(map(len, paths.values())),
-                   erased=[{"seq": seq, "paths": found} for seq, found in paths.items()])  # fmt: skip
+        yield
     store.checkpoint(db)  # what the write-ahead log still holds of them goes as well
+
+
+def forget(
+    db: Database, clock: Clock, actor: Actor, ground: str, openings: Iterable[Opening], account: str | None = None
+) -> int:
+    """Delete openings inside `erasing`; entries `personal.erased` say which, on what ground and by whom.
+
+    The rows stay, byte for byte. `account`: the login a person's account has from now on.
+    """
+    wanted = sorted({(each.seq, each.path): each for each in openings}.values(), key=lambda o: (o.seq, o.path))
+    if not wanted:
+        raise ApplianceError(N_("The journal holds no personal data of this kind. Nothing was erased."))
+    personal.forget(db, wanted)
+    for start in range(0, len(wanted), ERASED_AT_ONCE):
+        paths: dict[int, list[str]] = {}
+        for each in wanted[start : start + ERASED_AT_ONCE]:
+            paths.setdefault(each.seq, []).append(each.path)
+        append(db, clock, "personal.erased", actor, refs=list(paths), ground=ground.strip(),
+               values=sum(map(len, paths.values())), erased=[{"seq": seq, "paths": p} for seq, p in paths.items()],
+               **({"account": account} if account else {}))  # fmt: skip
     return len(wanted)
 
 

@@ -70,8 +70,10 @@ def leaf_of(db: Database, seq: int) -> bytes:
 
 def since(db: Database, seq: int) -> Iterator[tuple[int, bytes, bytes | None]]:
     """(seq, row, leaf as the tree keeps it) of the entries after `seq`, however many, in little memory."""
-    while found := db.rows("select j.seq, j.row, n.hash from journal j left join journal_node n on n.level = 0"
-                           " and n.idx = j.seq - 1 where j.seq > ? order by j.seq limit ?", (seq, AT_ONCE)):  # fmt: skip
+    while found := db.rows(
+        "select j.seq, j.row, n.hash from journal j left join journal_node n on n.level = 0 and n.idx = j.seq - 1"
+        " where j.seq > ? order by j.seq limit ?", (seq, AT_ONCE)
+    ):  # fmt: skip
         yield from ((each["seq"], each["row"].encode(), each["hash"]) for each in found)
         seq = int(found[-1]["seq"])
 
@@ -107,6 +109,25 @@ def range_hash(subtree: Subtree, start: int, end: int) -> bytes:
         return subtree(level, start >> level)
     middle = start + _split(count)
     return node(range_hash(subtree, start, middle), range_hash(subtree, middle, end))
+
+
+def root_of(leaves: Sequence[bytes]) -> bytes:
+    """The root over leaf hashes that stand in no table."""
+    return range_hash(_over(leaves), 0, len(leaves))
+
+
+def inclusion_of(leaves: Sequence[bytes], place: int) -> list[bytes]:
+    """Proves that the leaf at `place` (from 0) is among them. `included` checks it, with its number from 1."""
+    return _path(_over(leaves), place, 0, len(leaves))
+
+
+def _over(leaves: Sequence[bytes]) -> Subtree:
+    def subtree(level: int, index: int) -> bytes:
+        if level == 0:
+            return leaves[index]
+        return node(subtree(level - 1, 2 * index), subtree(level - 1, 2 * index + 1))
+
+    return subtree
 
 
 def _split(count: int) -> int:

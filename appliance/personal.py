@@ -154,15 +154,32 @@ def of(db: Database, seqs: Iterable[int]) -> dict[int, dict[str, Opening]]:
     return found
 
 
+# Where the name stands beside a login: /actor/id and /actor/name, /data/executor/login and /data/executor/name.
+_BESIDE = """case when a.path = '/actor/id' then '/actor/name'
+ when a.path like '%/login' then substr(a.path, 1, length(a.path) - 5) || 'name' end"""
+
+
 def about(db: Database, login: str) -> list[Opening]:
-    """Every opening that is this login, or one of the names that stand with it as the actor of an entry."""
+    """Every opening that is this login, or one of the names that stand beside it anywhere."""
     rows = db.rows(
-        "select p.seq, p.path, p.salt, p.value from journal_personal p where p.value in ("
+        "select p.seq, p.path, p.salt, p.value from journal_personal p where p.value in ("  # noqa: S608
         " select ?1 union select n.value from journal_personal a join journal_personal n on n.seq = a.seq"
-        " and n.path = '/actor/name' where a.value = ?1 and a.path = '/actor/id' and n.value <> '')"
-        " order by p.seq, p.path", (login,),
+        f" and n.path = {_BESIDE} where a.value = ?1 and n.value <> '') order by p.seq, p.path", (login,),
     )  # fmt: skip
     return [Opening(**row) for row in rows]
+
+
+def mentions(db: Database, surnames: Iterable[str]) -> list[Opening]:
+    """Every opening in which a word begins with one of these, in small or capital letters. Reads them all."""
+    wanted = [re.escape(each) for each in surnames]
+    if not wanted:
+        return []
+    word, found, place = re.compile(rf"\b(?:{'|'.join(wanted)})", re.IGNORECASE), [], (0, "")
+    while some := db.rows("select seq, path, salt, value from journal_personal where (seq, path) > (?, ?)"
+                          " order by seq, path limit ?", (*place, AT_ONCE)):  # fmt: skip
+        found += [Opening(**row) for row in some if word.search(row["value"])]
+        place = (some[-1]["seq"], some[-1]["path"])
+    return found
 
 
 def forget(db: Database, openings: Iterable[Opening]) -> None:

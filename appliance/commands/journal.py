@@ -1,19 +1,24 @@
-"""`examsite journal`: the access journal leaves as a folder that anybody can check."""
+"""`examsite journal`: the access journal leaves as a folder that anybody can check; personal data is erased by law."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from appliance import config as configuration
-from appliance import journal_export, store, verify_journal
+from appliance import erasure, journal_export, store, verify_journal
 from appliance.clock import SystemClock
-from appliance.commands.common import config_option, json_option, load, out, words
+from appliance.commands.common import config_option, json_option, load, out
+from appliance.commands.common import words as words_of
 from appliance.config import Config
+from appliance.erasure import Plan
 from appliance.model import N_, Actor, ApplianceError
 from appliance.store import Database
+from appliance.words import Words
 
 CONSOLE = Actor.service("console")  # whoever has the box's console; the journal says so
 FILES = ("site.toml", "examsite.toml")  # as the demo and the installation name a site's configuration
@@ -54,7 +59,7 @@ def export(folder: Path, exam: str | None, data: Path | None, config_file: Path,
     config, db = load(config_file) if data is None else _site_in(data)
     done = journal_export.export(db, config, SystemClock(), CONSOLE, folder, exam)
     report = verify_journal.check(done.path)
-    said = words(config)
+    said = words_of(config)
     if as_json:
         facts = {"rows": done.rows, "size": done.checkpoint.size, "root": done.checkpoint.root.hex()}
         out({"ok": report.ok, "path": str(done.path), **facts, "checkpoint": done.checkpoint.note,
@@ -67,6 +72,58 @@ def export(folder: Path, exam: str | None, data: Path | None, config_file: Path,
         click.echo(said.say(N_("The journal does not hold. Leave the box on and call the administrator.")), err=True)
         click.echo("\n".join(found.say(said.language == "ru") for found in report.faults), err=True)
         sys.exit(1)
+
+
+@journal.command()
+@click.option("--person", "login", required=True, metavar="LOGIN", help="Whose data.")
+@click.option("--ground", required=True, metavar="TEXT", help="The request or the law; it stands in the journal.")
+@click.option("--before", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="Only what is older than this day.")
+@click.option("--words", is_flag=True, help="Also what people wrote where the person's surname stands.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be erased and what stays.")
+@config_option
+@json_option
+def erase(
+    login: str, ground: str, before: datetime | None, words: bool, dry_run: bool, config_file: Path, as_json: bool
+) -> None:
+    """Erase a person's data because the law asks for it; the journal's proof stays whole.
+
+    Login and name go, in every entry and, of a disabled account, there too: it gets another login. The entries stay,
+    with their time, role and act. Refused from the checks of an exam to its last recording.
+
+    \b
+    Example:
+      examsite journal erase --person orlov --ground "Request no. 4 of 22.11.2026" --dry-run
+      examsite journal erase --person orlov --ground "Request no. 4 of 22.11.2026" --before 2026-01-01
+    """
+    config, db = load(config_file)
+    limit = None if before is None else before.replace(tzinfo=config.site.zone)
+    if dry_run:
+        found = erasure.plan(db, login, before=limit, words=words)
+    else:
+        found = erasure.erase(db, config, SystemClock(), CONSOLE, login, ground, before=limit, words=words)
+    if as_json:
+        out({"erased": not dry_run, "values": len(found.openings), "entries": found.entries, "account": found.account,
+             "words_left": list(found.words)})  # fmt: skip
+    else:
+        click.echo("\n".join(_told(found, dry_run, words_of(config))))
+
+
+GOES = {True: N_("Would be erased: {values} values in {entries} entries."),
+        False: N_("Erased: {values} values in {entries} entries.")}  # fmt: skip
+ACCOUNT = N_("The account {login} loses its name and gets another login.")
+LEFT = N_("The surname stands in what people wrote, and stays, in entries {entries}. With --words that goes too.")
+STAYS = N_("What stays: entries with their time, role and act, the proof, recordings, every copy that left the box.")
+
+
+def _told(found: Plan, dry_run: bool, said: Words) -> Iterator[str]:
+    yield said.say(GOES[dry_run], values=len(found.openings), entries=found.entries)
+    if found.account:
+        yield said.say(ACCOUNT, login=found.login)
+    if found.words:
+        yield said.say(LEFT, entries=", ".join(map(str, found.words)))
+    yield said.say(STAYS)
+    if dry_run:
+        yield said.say(N_("Nothing was erased."))
 
 
 def _site_in(data: Path) -> tuple[Config, Database]:
