@@ -63,11 +63,14 @@ def tell(db: Database, camera: str, cause: str | None) -> None:
             db.write("update live_wish set cause = ? where camera = ?", (cause, camera))
 
 
-def newest(config: Config, camera: str) -> Path | None:
-    """The file of this camera that is being written, recorded or only watched; None when there is none."""
+def newest(config: Config, folder: str) -> Path | None:
+    """The file of this camera that is being written, recorded or only watched; None when there is none.
+
+    `folder`: the camera's name, or that of its second stream (streams.folder_of).
+    """
     disks = [config.video] if config.other_video is None else [config.video, config.other_video]
-    folders = [*(disk / "incoming" / camera for disk in disks), config.live / camera]
-    found = [(state.st_mtime, path) for folder in folders for path in folder.glob(NAME)
+    folders = [*(disk / "incoming" / folder for disk in disks), config.live / folder]
+    found = [(state.st_mtime, path) for each in folders for path in each.glob(NAME)
              if (state := _state(path)) is not None]  # fmt: skip
     return max(found)[1] if found else None
 
@@ -85,8 +88,8 @@ class Stream:
     `origin_s`: the moment of the monotonic clock that is media time 0. `header` is there once `begin` said so.
     """
 
-    def __init__(self, config: Config, clock: Clock, camera: str, *, sound: bool, origin_s: float | None) -> None:
-        self._config, self._clock, self._camera, self._sound = config, clock, camera, sound
+    def __init__(self, config: Config, clock: Clock, folder: str, *, sound: bool, origin_s: float | None) -> None:
+        self._config, self._clock, self._folder, self._sound = config, clock, folder, sound
         self.origin_s = clock.mono_s() if origin_s is None else origin_s
         self.header: Header | None = None
         self.over = False  # other codecs come now: the player has to begin anew
@@ -101,7 +104,7 @@ class Stream:
 
     def begin(self) -> bool:
         """Find what is being written now; False when nothing is, or its first bytes are still to come."""
-        path = newest(self._config, self._camera)
+        path = newest(self._config, self._folder)
         if path is None or self._age_s(path) > FRESH_S:
             return False
         with suppress(FileNotFoundError):  # archived just now: the next one will be there
@@ -145,7 +148,7 @@ class Stream:
         if after.exists():
             return after, self._base_s + self._end_s
         if self._clock.mono_s() - self._news_s > AWAY_S:
-            found = newest(self._config, self._camera)
+            found = newest(self._config, self._folder)
             if found is not None and found != path and self._age_s(found) < FRESH_S:
                 self._joined = False
                 self._seen.clear()

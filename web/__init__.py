@@ -41,8 +41,10 @@ from web import (
     health,
     icons,
     journal,
+    journal_form,
     journal_head,
     live,
+    live_view,
     plans,
     rights,
 )
@@ -55,6 +57,7 @@ CSP = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'; "
     "base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 )
+CSP_LIVE = CSP + "; media-src 'self' blob:"  # one page plays what a script appends
 HEADERS = {
     "Content-Security-Policy": CSP,
     "X-Content-Type-Options": "nosniff",
@@ -78,7 +81,9 @@ def create_app(config: Config, clock: Clock, stop: threading.Event | None = None
         WTF_CSRF_SSL_STRICT=False,  # the reverse proxy ends TLS; Sec-Fetch-Site is checked below
     )
     stop = stop or threading.Event()
-    app.extensions["examsite"] = context.House(config, clock, Feed(config, clock, stop, STREAMS), stop)
+    app.extensions["examsite"] = context.House(
+        config, clock, Feed(config, clock, stop, STREAMS), stop, threading.BoundedSemaphore(config.profile.live.viewers)
+    )
     _sign_in_with(app)
     CSRFProtect(app)
     _register(app)
@@ -131,7 +136,7 @@ def _sign_in_with(app: Flask) -> None:
 def _register(app: Flask) -> None:
     for subject in (
         access, accounts, alarm_acts, alarm_log, alarms, archive, badges, before, cameras, checks, coverage, duty,
-        exams, export, health, journal, journal_head, live, plans,
+        exams, export, health, journal, journal_form, journal_head, live, live_view, plans,
     ):  # fmt: skip
         app.register_blueprint(subject.views)
     rights.needs(rights.OPEN)(app.view_functions["static"])
@@ -167,6 +172,8 @@ def _refuse_other_sites() -> None:
 
 
 def _harden(response: Response) -> Response:
+    if request.endpoint == "live_view.watch":
+        response.headers["Content-Security-Policy"] = CSP_LIVE
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     if request.endpoint != "static":

@@ -24,6 +24,8 @@ from web import THREADS, create_app
 
 log = logging.getLogger(__name__)
 
+OUTBUF_BYTES = 2_000_000  # what waits for one browser; a live picture it does not take goes on with the newest
+
 
 def main(argv: list[str] | None = None) -> int:
     """Serve until asked to stop; 1 and one clear sentence when that cannot begin."""
@@ -53,8 +55,10 @@ def serve(config: Config, clock: Clock) -> None:
     app = create_app(config, clock, stop)
     try:
         server = create_server(
-            app, host=config.web.host, port=config.web.port, threads=THREADS, ident=None,
-            connection_limit=400, channel_timeout=60, max_request_header_size=32_768,
+            app, host=config.web.host, port=config.web.port, ident=None,
+            threads=THREADS + config.profile.live.viewers,  # a live picture holds one as long as it is watched
+            outbuf_high_watermark=OUTBUF_BYTES, connection_limit=400, channel_timeout=60,
+            max_request_header_size=32_768,
         )  # fmt: skip
     except OSError as cause:
         raise ApplianceError(
