@@ -30,6 +30,7 @@ PAYLOAD_LIST, TAG_LIST = "manifest-sha256.txt", "tagmanifest-sha256.txt"
 FORMAT = "examsite-export/1"
 MANIFEST, JOURNAL, SEAL, VIDEO = "data/manifest.json", "data/journal.jsonl", "data/seal.json", "data/video/"
 PERSONAL = "data/personal.jsonl"
+PROOF, MINUTES = "data/proof/", "data/minutes.json"  # the signed journal, and what binds recordings to it
 COVERAGE, COVERAGE_PAPER = "data/coverage.json", "data/coverage.pdf"
 PAGE, HOW_TO_CHECK = "index.html", "how-to-check.txt"
 SLACK_BYTES_A_FILE = 128 * 1024  # exFAT gives a large stick clusters of 128 KiB; a file fills its last one

@@ -15,6 +15,7 @@ from typing import Any
 import rfc8785
 
 from appliance import (
+    anchors,
     archive,
     bag,
     coverage_report,
@@ -22,8 +23,10 @@ from appliance import (
     exams,
     journal,
     manifests,
+    package_proof,
     packages,
     prints,
+    store,
     verify,
     viewer,
 )
@@ -65,7 +68,13 @@ def fulfil(db: Database, config: Config, clock: Clock, order: Order, tell: Calla
     if done is not None:
         return done
     name = next(n for n in _names(base) if not (folder / n).exists())
-    return bag.write(contents(db, config, clock, order, exam, name), folder, tell)
+    whole = contents(db, config, clock, order, exam, name)
+    package = bag.write(whole, folder, tell)
+    if anchors.outside(config, folder):
+        with store.transaction(db):
+            size = package_proof.size_of(whole.texts)
+            anchors.note(db, clock, size, "export", package.medium or name, order.asked_by)
+    return package
 
 
 def target_folder(config: Config, order: Order) -> Path:
@@ -141,12 +150,14 @@ def contents(db: Database, config: Config, clock: Clock, order: Order, exam: Exa
         for found in chosen.values()
         for s in found
     )
+    leaving = {manifests.file_of(s): s for found in chosen.values() for s in found}
     extract, manifest, sealed = _as_of_one_moment(db, config, order, exam, windows, chosen)
     texts = {
         MANIFEST: rfc8785.dumps(manifest),
         JOURNAL: "".join(f"{row}\n" for _, _, row in extract.rows).encode(),
         PERSONAL: b"".join(line + b"\n" for line in extract.openings),
         **_coverage(db, config, exam, order, windows, extract),
+        **package_proof.texts(db, config, clock, exam.id, leaving),
         PAGE: viewer.page(manifest, config.site.language),
         HOW_TO_CHECK: viewer.how_to_check(),
     }

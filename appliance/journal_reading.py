@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from appliance import journal, store
 from appliance.clock import Clock, iso
-from appliance.journal import ALIVE, Entry
+from appliance.journal import TOLD, Entry
 from appliance.model import Person
 from appliance.store import Database
 
@@ -22,7 +22,7 @@ def unread(db: Database, who: Person) -> int:
     seq, _ = seen_to(db, who)
     own = "select p.seq from journal_personal p where p.value = ? and p.path = '/actor/id' and p.seq > ?"
     return int(db.value(
-        f"select count(*) from (select 1 from journal where seq > ? and kind is not '{ALIVE}'"  # noqa: S608 - our own
+        f"select count(*) from (select 1 from journal where seq > ? and {TOLD}"  # noqa: S608 - our own
         f" and seq not in ({own}) limit {COUNTED})", (seq, who.login, seq)))  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from appliance import exams, journal, kinds, personal, stems, store
 from appliance.clock import Clock, parse
 from appliance.config import Config
-from appliance.journal import ALIVE, Entry
+from appliance.journal import QUIET, Entry
 from appliance.store import Database
 from appliance.words import Words
 
@@ -186,7 +186,7 @@ def _terms(db: Database, config: Config, found: Sequence[Entry]) -> dict[int, fr
     spoken = [Words(language, config.site.zone) for language in ("ru", "en")]
     told: dict[int, frozenset[str]] = {}
     for entry in found:
-        if entry.kind == ALIVE:
+        if entry.kind in QUIET:
             continue
         texts = [said.say(kinds.sentence(entry)) for said in spoken]
         texts += [opening.value for opening in openings.get(entry.seq, {}).values()]

@@ -17,16 +17,18 @@ import bagit
 import rfc8785
 from pydantic import BaseModel, ValidationError
 
-from appliance import bag, journal, personal
+from appliance import bag, journal, package_proof, personal
 from appliance.bag import (
     COVERAGE,
     COVERAGE_PAPER,
     HOW_TO_CHECK,
     JOURNAL,
     MANIFEST,
+    MINUTES,
     PAGE,
     PAYLOAD_LIST,
     PERSONAL,
+    PROOF,
     SEAL,
     TAG_LIST,
     VIDEO,
@@ -151,6 +153,8 @@ def check(folder: Path, tell: Callable[[int], None] = lambda _: None) -> Report:
     erased = 0
     if manifest is not None:
         faults += [*_recordings(manifest, found), *_people(manifest)]
+        named = [(s.file, (c.id, s.archive_path, s.size_bytes, s.sha256)) for c in manifest.cameras for s in c.segments]
+        faults += [Fault(*each) for each in package_proof.faults(folder, texts.get(JOURNAL), named)]
         if COVERAGE in texts:
             faults += _covered(manifest, texts[COVERAGE])
         if JOURNAL in texts:
@@ -191,7 +195,7 @@ def _read(folder: Path, tell: Callable[[int], None]) -> tuple[list[Fault], dict[
                 faults.append(Fault(inside, message(N_("{file} is not a file but a link or a device."), file=inside)))
             else:
                 found[inside] = _File(path.stat().st_size, medium.read_back(path, tell))
-    for needed in (*TAG_FILES, MANIFEST, JOURNAL, PERSONAL):
+    for needed in (*TAG_FILES, MANIFEST, JOURNAL, PERSONAL, MINUTES):
         if needed not in found:
             faults.append(_missing(needed))
     return faults, found
@@ -267,8 +271,8 @@ def _recordings(manifest: _Manifest, found: Mapping[str, _File]) -> Iterator[Fau
             yield _missing(path, MANIFEST)
         elif found[path] != _File(segment.size_bytes, segment.sha256):
             yield Fault(path, message(N_("{file} was changed: it does not match {list}."), file=path, list=MANIFEST))
-    known = {MANIFEST, JOURNAL, PERSONAL, SEAL, COVERAGE, COVERAGE_PAPER, *TAG_FILES, *named}
-    yield from (_extra(path, MANIFEST) for path in found if path not in known)
+    known = {MANIFEST, JOURNAL, PERSONAL, SEAL, COVERAGE, COVERAGE_PAPER, MINUTES, *TAG_FILES, *named}
+    yield from (_extra(path, MANIFEST) for path in found if path not in known and not path.startswith(PROOF))
 
 
 def _covered(manifest: _Manifest, text: bytes) -> Iterator[Fault]:
@@ -295,12 +299,8 @@ def _extract(manifest: _Manifest, text: bytes) -> Iterator[Fault]:
     if lines.pop() != "" or len(lines) != len(said.hashes) or len(lines) != said.last - said.first + 1:
         yield Fault(
             JOURNAL,
-            message(
-                N_("{file} was changed: it does not hold the entries {first}–{last}."),
-                file=JOURNAL,
-                first=str(said.first),
-                last=str(said.last),
-            ),
+            message(N_("{file} was changed: it does not hold the entries {first}–{last}."),
+                    file=JOURNAL, first=str(said.first), last=str(said.last)),
         )
     triples = ((said.first + n, stated, row) for n, (row, stated) in enumerate(zip(lines, said.hashes, strict=False)))
     yield from chain_fault(journal.verify(triples, first=said.first, prev=said.prev))
@@ -380,12 +380,11 @@ def _sealed(manifest: _Manifest, text: bytes, seal: bytes | None) -> Iterable[Fa
         sealed = {tuple(each) for each in json.loads(seal)}
     except (ValueError, TypeError):
         sealed = set()  # whoever forged the journal too wrote no list here: then nothing is sealed
+    said = N_("{file} is not among the recordings that were sealed.")
     return [
-        Fault(s.file, message(N_("{file} is not among the recordings that were sealed."), file=s.file))
-        for camera in manifest.cameras
-        for s in camera.segments
+        Fault(s.file, message(said, file=s.file)) for camera in manifest.cameras for s in camera.segments
         if not s.after_seal and (camera.id, s.archive_path, s.size_bytes, s.sha256) not in sealed
-    ]
+    ]  # fmt: skip
 
 
 def chain_fault(found: journal.Verdict) -> Iterator[Fault]:

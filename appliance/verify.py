@@ -8,7 +8,7 @@ from typing import Any
 
 import rfc8785
 
-from appliance import access, archive, exams, journal, journal_check, store
+from appliance import access, archive, binding, exams, journal, journal_check, store
 from appliance.config import Config
 from appliance.model import N_, Message, message
 from appliance.packages import CannotCheck, Fault, Report
@@ -48,7 +48,7 @@ def _fault(found: Finding) -> Fault:
 
 
 def whole_archive(db: Database, config: Config) -> Report:
-    """Invariants I1 and I2, and every seal in the journal against the rows it sealed."""
+    """Invariants I1 and I2, and every seal and minute in the journal against the rows they are over."""
     found = archive.verify(db, config)
     faults = [Fault(fault.where, fault.message) for fault in found.faults]
     seals = journal.entries(db, kinds=["archive.sealed"], limit=100_000)
@@ -60,6 +60,7 @@ def whole_archive(db: Database, config: Config) -> Report:
                 seq=str(entry.seq),
             )
             faults.append(Fault(f"entry {entry.seq}", said))
+    faults += [Fault(*each) for each in binding.faults(db)]
     return Report("archive", tuple(faults), {"segments": found.segments, "seals": len(seals)})
 
 
