@@ -13,6 +13,7 @@ from appliance.model import ApplianceError
 
 # name -> where it is, and its line in `examsite --help`. Imported only when called, so that the command starts at once.
 COMMANDS = {
+    "archive": ("appliance.commands.archive:archive", "Delete recordings by rule, hold them, name a disk."),
     "camera": ("appliance.commands.camera:camera", "Find cameras, and read what one can do."),
     "check": ("appliance.commands.check:check", "Run the checks now."),
     "check-config": ("appliance.commands.site:check_config", "Read a configuration and say every fault."),
@@ -20,7 +21,7 @@ COMMANDS = {
     "exam": ("appliance.commands.exam:exam", "Plan, list, move and cancel exams."),
     "export": ("appliance.commands.export:export", "Hand over the recordings of an exam."),
     "init": ("appliance.commands.site:init", "Make the site's folders and database, or bring them up to date."),
-    "journal": ("appliance.commands.journal:journal", "Write the access journal as a folder anybody can check."),
+    "journal": ("appliance.commands.journal_form:journal", "The access journal: a folder anybody can check, a form."),
     "panel": ("appliance.commands.panel:panel", "Listen to a panel's line."),
     "record": ("appliance.commands.record:record", "Record streams into a folder, without a site: to try a camera."),
     "run": ("appliance.commands.run:run", "Run one service, or all of them."),

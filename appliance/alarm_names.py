@@ -10,7 +10,9 @@ from appliance.store import Database
 
 RECORDING_PANEL = ".recording"  # who speaks of rooms that are not recorded; no panel's id can begin so
 JOURNAL_PANEL = ".journal"  # who speaks of marks outside the box that contradict the journal
-OWN_PANELS = (RECORDING_PANEL, JOURNAL_PANEL)  # the keeper's own voices
+DISK_PANEL = ".disk"  # who speaks of the recording disks
+OWN_PANELS = (RECORDING_PANEL, JOURNAL_PANEL, DISK_PANEL)  # the keeper's own voices
+DISKS = {"main": Words(ru="Диск записи", en="Recording disk"), "reserve": Words(ru="Резервный диск", en="Reserve disk")}
 LINK_KEY = "link"  # the key of a panel's own "no link" alarm, which no zone can have
 NO_LINK = N_("No link to the panel")
 NO_EVENTS = N_("No events from the camera")
@@ -41,6 +43,8 @@ def zone_of(
     if panel == RECORDING_PANEL:
         rooms = (room for room in config.rooms if room.code == number)
         return next((Zone(panel=panel, number=room.code, name=room.name, room=room.code) for room in rooms), None)
+    if panel == DISK_PANEL:
+        return Zone(panel=panel, number=number or "", name=DISKS[number or "main"])
     if panel == JOURNAL_PANEL:
         return Zone(panel=panel, number="", name=config.profile.titles.journal)
     return config.zone(panel, number, account, partition)
@@ -49,6 +53,8 @@ def zone_of(
 def panel_name(config: Config, panel: str) -> Message:
     """The site's name of a panel; a panel that is no longer configured keeps its id."""
     if panel == RECORDING_PANEL:
+        return message(N_("Recording"))
+    if panel == DISK_PANEL:
         return message(N_("Recording"))
     if panel == JOURNAL_PANEL:
         return named(config.profile.titles.journal)

@@ -12,6 +12,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +28,7 @@ from appliance.model import N_, Actor, ApplianceError, Message, message
 from appliance.segment_clock import SegmentClock
 from appliance.store import Database
 from appliance.streams import Stream
+from drivers.ffmpeg import NEW, PLAYABLE
 from drivers.fmp4 import Facts
 
 log = logging.getLogger(__name__)
@@ -173,6 +175,28 @@ def segments(
     )]  # fmt: skip
 
 
+def days(db: Database, medium: str) -> list[str]:
+    """The days of one disk that still have files, oldest first: UTC, as the archive's folders are called."""
+    return [row["day"] for row in db.rows(
+        "select distinct substr(starts_at, 1, 10) as day from segment where medium = ? and retired is null"
+        " order by day", (medium,))]  # fmt: skip
+
+
+def of_day(db: Database, medium: str, day: str, *, retired: bool = False) -> list[Segment]:
+    """One day's recordings on one disk, of every stream; those whose file was deleted, or all others."""
+    return [_segment(row) for row in db.rows(
+        f"select * from segment where path >= ? and path < ? and medium = ? and retired is {'not ' * retired}null"  # noqa: S608
+        " order by path", (f"archive/{day}/", f"archive/{day}0", medium))]  # fmt: skip
+
+
+def retired(db: Database) -> dict[int, list[Segment]]:
+    """Journal entry -> the recordings it deleted."""
+    found: dict[int, list[Segment]] = {}
+    for row in db.rows("select * from segment where retired is not null"):
+        found.setdefault(int(row["retired"]), []).append(_segment(row))
+    return found
+
+
 def last_of_run(db: Database, run: str) -> Segment | None:
     """The newest recording of a run: the next one of it begins where this ends."""
     found = db.rows("select * from segment where run = ? order by id desc limit 1", (run,))
@@ -294,7 +318,16 @@ def archived(config: Config) -> Iterator[str]:
 
 def incoming(config: Config, camera: str | None = None) -> list[Path]:
     """Files that are not in the archive yet, oldest number first."""
-    return sorted(config.incoming.glob(f"{camera or '*'}/*.mp4"))
+    return sorted(found for ending in (PLAYABLE, NEW) for found in config.incoming.glob(f"{camera or '*'}/*{ending}"))
+
+
+def name(path: Path) -> Path:
+    """Give a file that was new its name as a recording, if it has not got it yet; returns that."""
+    named = path.with_suffix(PLAYABLE)
+    if path != named:
+        with suppress(FileNotFoundError):  # it has
+            path.rename(named)
+    return named
 
 
 def digest(file: Path) -> tuple[str, int]:

@@ -171,10 +171,8 @@ def said(found: Forecast) -> Message:
     days = {"have_days": found.days, "need_days": found.needed_days}
     if found.full_at is None:
         return message(N_("Space for {have_days} days of recording, {need_days} are needed."), **days)
-    return message(
-        N_("Space for {have_days} days of recording, {need_days} are needed. By plan it is full on {full_day} {full_at}."),
-        **days, full_day=iso(found.full_at), full_at=iso(found.full_at),
-    )  # fmt: skip
+    text = N_("Space for {have_days} days of recording, {need_days} are needed. By plan it is full on {full_day} {full_at}.")  # noqa: E501
+    return message(text, **days, full_day=iso(found.full_at), full_at=iso(found.full_at))
 
 
 def remedy(found: Forecast) -> Message | None:

@@ -145,6 +145,12 @@ def contents(db: Database, config: Config, clock: Clock, order: Order, exam: Exa
     chosen = {w.camera: archive.segments(db, camera=w.camera, since=w.starts_at, until=w.ends_at) for w in windows}
     if not any(chosen.values()):
         raise ExportError(N_("The archive holds no recordings of these rooms for this exam. Nothing was handed over."))
+    gone = next((s.retired for found in chosen.values() for s in found if s.retired is not None), None)
+    if gone is not None:
+        raise ExportError(
+            N_("Recordings of this exam were deleted by rule (journal entry {seq}). Nothing was handed over."),
+            seq=str(gone),
+        )
     pieces = tuple(
         Piece(manifests.file_of(s), archive.path(config, s), s.size_bytes, s.sha256)
         for found in chosen.values()

@@ -87,6 +87,7 @@ def _adopt(db: Database, config: Config, clock: Clock, path: Path, camera: str) 
     written_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     try:
         facts = fmp4.read(path)
+        path = archive.name(path)
     except fmp4.Unreadable as fault:
         _set_aside(db, config, clock, path, camera, fault)
         return None

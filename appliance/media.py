@@ -29,6 +29,7 @@ State = Literal["well", "full", "failing", "missing"]
 RECORDER = Actor.service("recorder")
 MARK = ".examsite-medium"  # the file that says which disk this is
 LOOK_S = 2.0
+NAMES = {"main": {"ru": "основной", "en": "the main one"}, "reserve": {"ru": "резервный", "en": "the reserve"}}
 MARGIN_BYTES = 64_000_000  # above the reserve before a disk that was full is used again ...
 BACK_S = 3600.0  # ... and where there is a reserve medium, room for so long of every camera
 CAUSE_OF: dict[State, str] = {"full": "disk full", "failing": "disk error", "missing": "disk missing"}
@@ -240,7 +241,8 @@ def _write(db: Database, clock: Clock, disk: _Disk) -> Medium:
     """Keep a disk's state; the journal has each change but the first "well"."""
     entry = disk.stored.entry if disk.stored else None
     if disk.state != (disk.stored.state if disk.stored else "well"):
-        entry = journal.append(db, clock, KIND_OF[disk.state], RECORDER, disk=disk.here.medium, cause=disk.said,
+        entry = journal.append(db, clock, KIND_OF[disk.state], RECORDER, disk=disk.here.medium,
+                               disk_name=NAMES[disk.here.medium], cause=disk.said,
                                refs=[entry] if entry else [])  # fmt: skip
     return _keep(db, Medium(disk.here.medium, disk.mark, disk.state, disk.since_at, disk.said or None, entry))
 
@@ -282,6 +284,6 @@ def trust(db: Database, config: Config, clock: Clock, who: Person | Actor, name:
                " examsite archive disk {disk} --new"), path=str(here.video), disk=name)  # fmt: skip
     actor = Actor.person(who) if isinstance(who, Person) else who
     with store.transaction(db):
-        entry = journal.append(db, clock, "disk.trusted", actor, disk=name, new=new,
+        entry = journal.append(db, clock, "disk.trusted", actor, disk=name, disk_name=NAMES[name], new=new,
                                refs=[before.entry] if before and before.entry else [])  # fmt: skip
         return _keep(db, Medium(name, mark, "well", iso(clock.now()), None, entry))

@@ -156,6 +156,23 @@ class Picture(Strict):
     turned_below: Annotated[float, Field(gt=0, lt=1)] = 0.3
 
 
+class CameraSetting(Strict):
+    """What a camera is set to when it is taken in, and by "Set by profile". A camera may have only what is nearest.
+
+    The size is "at least": a larger one is left. `text` goes into the picture; {region}, {site} and {room} are filled
+    in, empty writes none. `ntp`: time servers, "box" for this box; none: the camera is only given the time.
+    """
+
+    codec: Literal["H264", "H265"]
+    width_least: Annotated[int, Field(ge=1)]
+    height_least: Annotated[int, Field(ge=1)]
+    fps: Positive
+    gop_s: Positive
+    mbit_s: Positive
+    text: str = ""
+    ntp: tuple[str, ...] = ()
+
+
 class SignIn(Strict):
     """Sessions and refused passwords."""
 
@@ -168,10 +185,15 @@ class SignIn(Strict):
 
 
 class Retention(Strict):
-    """Recordings are kept until this day of the year after the exam."""
+    """Recordings are kept until this day of the year after the exam, and what no exam required for `extra_days`.
+
+    `handed_over`: recordings of an exam that was never handed over are kept beyond that, until it is.
+    """
 
     until_month: Annotated[int, Field(ge=1, le=12)]
     until_day: Annotated[int, Field(ge=1, le=31)]
+    extra_days: Annotated[float, Field(ge=1)] = 14
+    handed_over: bool = True
 
     @model_validator(mode="after")
     def a_real_day(self) -> Self:
@@ -303,6 +325,7 @@ class Profile(Strict):
     limits: Limits
     alarms: Alarms
     camera_events: CameraEvents = CameraEvents()
+    camera: CameraSetting
     live: Live = Live()
     picture: Picture = Picture()
     signin: SignIn

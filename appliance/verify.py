@@ -8,7 +8,7 @@ from typing import Any
 
 import rfc8785
 
-from appliance import access, archive, binding, exams, journal, journal_check, store
+from appliance import access, archive, binding, exams, journal, journal_check, retention, store
 from appliance.config import Config
 from appliance.model import N_, Message, message
 from appliance.packages import CannotCheck, Fault, Report
@@ -61,6 +61,7 @@ def whole_archive(db: Database, config: Config) -> Report:
             )
             faults.append(Fault(f"entry {entry.seq}", said))
     faults += [Fault(*each) for each in binding.faults(db)]
+    faults += [Fault(f"entry {seq}", message(wrong, seq=str(seq))) for seq, wrong in retention.faults(db)]
     return Report("archive", tuple(faults), {"segments": found.segments, "seals": len(seals)})
 
 

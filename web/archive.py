@@ -137,6 +137,8 @@ def video(segment_id: int) -> ResponseReturnValue:
     if row is None:
         abort(404)
     found = [s for s in archive.segments(db, camera=row["camera"], stream=None) if s.id == segment_id]
+    if found[0].retired is not None:
+        raise ApplianceError(N_("This recording was deleted by rule, journal entry {seq}."), seq=str(found[0].retired))
     path = archive.path(config, found[0])
     if not path.exists():
         raise ApplianceError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 from dataclasses import dataclass
 from importlib import metadata
@@ -11,7 +10,7 @@ from importlib import metadata
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
-from appliance import health, journal
+from appliance import disk, disk_alarms, health, journal, media
 from appliance.clock import parse
 from appliance.config import Config
 from appliance.model import N_, Message, message
@@ -60,7 +59,7 @@ def _age_s(at: str) -> float:
 @needs("system.read")
 def system() -> ResponseReturnValue:
     db, config = context.database(), context.config()
-    parts = [*_services(db), _disk(config), _journal(db)]
+    parts = [*_services(db), *_disks(db, config), _journal(db)]
     parts.sort(key=lambda part: part.fine)
     return context.page(
         "system.html",
@@ -119,36 +118,20 @@ def _services(db: Database) -> list[Part]:
     return parts
 
 
-def _disk(config: Config) -> Part:
-    """Free space as what it means: days of recording at the profile's planned rate."""
-    name = N_("Disk for recordings")
-    folder = config.video if config.video.exists() else config.data
-    free_bytes = max(0, shutil.disk_usage(folder).free - config.reserve_bytes)
-    limits = config.profile.limits
-    day_bytes = planned_day_bytes(config)
-    if not day_bytes:
-        return Part(name, True, message(N_("{free_bytes} free."), free_bytes=free_bytes))
-    days, needed = round(free_bytes / day_bytes, 1), limits.disk_needed_days
-    found = message(N_("{free_bytes} free, {days} days of recording."), free_bytes=free_bytes, days=days)
-    if days < needed:
-        return Part(
-            name,
-            False,
-            found,
-            message(N_("{needed} days are needed. Attach a second disk or hand over the last exam."), needed=needed),
-        )
-    return Part(name, True, found)
-
-
-def planned_day_bytes(config: Config) -> float:
-    """What an exam day takes, by the profile: each camera's window around a four-hour exam at the planned rate."""
-    exam_min, windows = 240.0, {w.room_kind: w for w in config.profile.recording.windows}
-    minutes = sum(
-        windows[kind].before_start_min + exam_min + windows[kind].after_end_min
-        for camera in config.cameras
-        if (kind := config.room(camera.room).kind) in windows
-    )
-    return minutes * 60 * config.profile.limits.planned_mbit_s * 1_000_000 / 8
+def _disks(db: Database, config: Config) -> list[Part]:
+    """Each recording disk: what its space means in days of recording, and how the recorder found it."""
+    parts, wrong = [], disk_alarms.of_disks(db, config, context.now())
+    for here in media.every(config):
+        name = N_("Disk for recordings") if here.medium == "main" else N_("Reserve disk for recordings")
+        trouble, found = wrong.get(here.medium), disk.forecast(db, here, context.now())
+        if trouble is not None:
+            parts.append(Part(name, False, trouble.found, trouble.remedy))
+        elif here.medium == "main":
+            parts.append(Part(name, not found.short, disk.said(found), disk.remedy(found)))
+        else:
+            free = message(N_("{free_bytes} free."), free_bytes=found.free_bytes)
+            parts.append(Part(name, found.fault is None, free if found.fault is None else disk.said(found)))
+    return parts
 
 
 def _journal(db: Database) -> Part:

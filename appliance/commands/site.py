@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from appliance import access, config_changes, identity, journal, sealed, store
+from appliance import access, config_changes, identity, journal, media, sealed, store
 from appliance import config as configuration
 from appliance.clock import Clock, SystemClock
 from appliance.commands.common import config_option, json_option, out, words

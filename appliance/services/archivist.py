@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from appliance import export, health, journal, orders, stick, store, taken
+from appliance import export, health, journal, orders, retention, stick, store, taken
 from appliance.bag import Package, Progress
 from appliance.clock import Clock
 from appliance.config import Config
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 KIND = "export"
 ACTOR = Actor.service("archivist")
 LOOK_S = 0.5  # how often the table is asked for a new order
+RETENTION_S = 600.0  # how often it is looked whether space is short
+RETENTION_FIRST_S = 60.0  # not while everything starts
 TELL_S = 1.0  # how often progress is written at most
 NICE = 15  # below everything that records or watches; the kernel derives the disk priority from it
 
@@ -47,7 +50,7 @@ def main(config: Config, clock: Clock, stop: threading.Event) -> None:
         with only_worker(config) as alone:
             if alone:
                 put_back(db)
-                _take_orders(db, config, clock, stop, beat)
+                _take_orders(db, config, clock, stop, beat, RoomMaker(db, config, clock))
         beat()
         stop.wait(LOOK_S)
 
@@ -63,7 +66,9 @@ def put_back(db: Database) -> None:
         log.info("an interrupted hand-over goes on")
 
 
-def _take_orders(db: Database, config: Config, clock: Clock, stop: threading.Event, beat: Beat) -> None:
+def _take_orders(
+    db: Database, config: Config, clock: Clock, stop: threading.Event, beat: Beat, room: RoomMaker
+) -> None:
     while not stop.is_set():
         marking = orders.claim(db, clock, stick.KIND)  # a second's work: the head stands there and waits
         if marking is not None:
@@ -71,6 +76,7 @@ def _take_orders(db: Database, config: Config, clock: Clock, stop: threading.Eve
         order = orders.claim(db, clock, KIND)
         if order is None:
             beat()
+            room.look(lambda: _beat_or_stop(beat, stop))
             stop.wait(LOOK_S)
             continue
         try:
@@ -83,6 +89,28 @@ def _beat_or_stop(beat: Beat, stop: threading.Event) -> None:
     beat()
     if stop.is_set():
         raise Stopping
+
+
+class RoomMaker:
+    """Deletes by rule when space is short (retention.py), between the orders and never beside one."""
+
+    def __init__(self, db: Database, config: Config, clock: Clock) -> None:
+        self._db, self._config, self._clock = db, config, clock
+        self._due_s, self._swept = clock.mono_s() + RETENTION_FIRST_S, False
+
+    def look(self, alive: Callable[[], None]) -> None:
+        if self._clock.mono_s() < self._due_s:
+            return
+        self._due_s = self._clock.mono_s() + RETENTION_S
+        try:
+            if not self._swept:
+                retention.sweep(self._db, self._config)
+                self._swept = True
+            retention.make_room(self._db, taken.with_taken(self._db, self._config), self._clock, alive)
+        except Stopping:
+            log.info("stopping while deleting by rule; it goes on after the next start")
+        except (OSError, sqlite3.Error) as fault:  # a full or failing disk must not end hand-overs
+            log.error("could not make room: %s", fault)
 
 
 class Beat:

@@ -1,0 +1,219 @@
+"""Which recordings may be deleted, and deleting them: by the profile's rule only, oldest first, entered before they go.
+
+Unlocked is what no exam required, after `retention.extra_days`, and what an exam required once it is sealed, handed
+over and past its date. Everything recorded within an exam's hours counts as the exam's, whatever camera it is of. What
+a person holds is never unlocked. The rows stay (archive.retire), so coverage reports and seals stay what they were.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import rfc8785
+
+from appliance import archive, disk, exams, journal, media, store
+from appliance.archive import Segment
+from appliance.clock import Clock
+from appliance.config import Config
+from appliance.exams import Exam
+from appliance.model import N_, Actor, Message, message
+from appliance.store import Database
+from drivers import host
+
+log = logging.getLogger(__name__)
+
+ARCHIVIST = Actor.service("archivist")
+STEP_LIMIT_MS = 3_600_000  # a clock that was set further than this within a day is not trusted with dates
+EXTRA = N_("No exam required them.")
+EXPIRED = N_("They were kept until {until_day}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is deleted together: one day (UTC, as in the archive's folders) of one disk, for one reason."""
+
+    disk: str
+    day: str
+    why: Message
+    exams: tuple[str, ...]
+    segments: tuple[Segment, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(segment.size_bytes for segment in self.segments)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """One exam's claim on all that was recorded in its hours. `over`: why it has none any more."""
+
+    exam: Exam
+    starts_at: datetime
+    ends_at: datetime
+    over: Message | None
+
+
+def unlocked(db: Database, config: Config, now: datetime, on_disk: str) -> Iterator[Batch]:
+    """What the rule lets go of one disk: first what no exam required, then exam days, each oldest first. Reads only."""
+    claims = _claims(db, config, now)
+    extra_before = now - timedelta(days=config.profile.retention.extra_days)
+    days = archive.days(db, on_disk)
+    for extra in (True, False):
+        for day in days:
+            found = [s for s in archive.of_day(db, on_disk, day) if s.retired is None and not s.held]
+            near = [claim for claim in claims if any(_claims_it(claim, s) for s in found)]
+            chosen = tuple(s for s in found if _may_go(s, near, extra=extra, extra_before=extra_before))
+            if chosen:
+                ids = tuple(sorted({c.exam.id for c in near if any(_claims_it(c, s) for s in chosen)}))
+                why = message(EXTRA) if extra else max(
+                    (c.over for c in near if c.exam.id in ids and c.over), key=lambda m: str(m.args))  # fmt: skip
+                yield Batch(on_disk, day, why, ids, chosen)
+
+
+def _claims(db: Database, config: Config, now: datetime) -> list[_Claim]:
+    recording = config.profile.recording
+    around = timedelta(seconds=max(recording.lead_s, recording.tail_s) + recording.segment_s)
+    found = []
+    for exam in exams.exams(db):
+        if exam.state != "cancelled":
+            first, last = exams.span(config, exam)
+            found.append(_Claim(exam, first - around, last + around, _over(db, config, exam, now)))
+    return found
+
+
+def _over(db: Database, config: Config, exam: Exam, now: datetime) -> Message | None:
+    """Since when an exam's recordings need not be kept any more; None: they must be."""
+    rule, zone = config.profile.retention, config.site.zone
+    until = rule.until(exam.ends_at.astimezone(zone).date())
+    if exam.state != "closed" or exam.sealed_at is None or now.astimezone(zone).date() < until:
+        return None
+    if rule.handed_over and not journal.entries(db, exam=exam.id, kinds=["export.finished"], limit=1):
+        return None
+    at = datetime(until.year, until.month, until.day, tzinfo=zone)
+    return message(EXPIRED, until_day=at.isoformat())
+
+
+def _claims_it(claim: _Claim, segment: Segment) -> bool:
+    return segment.ends_at > claim.starts_at and segment.starts_at < claim.ends_at
+
+
+def _may_go(segment: Segment, claims: Iterable[_Claim], *, extra: bool, extra_before: datetime) -> bool:
+    own = [claim for claim in claims if _claims_it(claim, segment)]
+    if extra:
+        return not own and segment.ends_at < extra_before
+    return bool(own) and all(claim.over is not None for claim in own)
+
+
+def root(segments: Iterable[Segment]) -> str:
+    """SHA-256 over [camera, path, size, sha256] of each by path, as RFC 8785 JSON: as a seal's."""
+    rows: list[Any] = [[s.camera, s.path, s.size_bytes, s.sha256] for s in sorted(segments, key=lambda s: s.path)]
+    return hashlib.sha256(rfc8785.dumps(rows)).hexdigest()
+
+
+def retire(
+    db: Database, config: Config, clock: Clock, batch: Batch, who: Actor = ARCHIVIST,
+    alive: Callable[[], None] = lambda: None,
+) -> int:  # fmt: skip
+    """Enter the batch in the journal, mark its rows, delete its files; returns the bytes. Opens a transaction.
+
+    Order matters: a power cut after the entry leaves files that `sweep` deletes; before it, nothing happened.
+    """
+    with store.transaction(db):
+        # Read again inside: a person may have held some of them since.
+        still = {s.id for s in archive.of_day(db, batch.disk, batch.day) if s.retired is None and not s.held}
+        going = [s for s in batch.segments if s.id in still]
+        if not going:
+            return 0
+        entry = journal.append(
+            db, clock, "archive.retired", who, day=batch.day, disk=batch.disk, why=batch.why.as_json(),
+            cameras=sorted({s.camera for s in going}), exams=list(batch.exams), files=len(going),
+            size_bytes=sum(s.size_bytes for s in going), root=root(going),
+        )  # fmt: skip
+        archive.retire(db, [s.id for s in going], entry)
+    log.info("deleted by rule: %s of %s, %d files, entry %d", batch.day, batch.disk, len(going), entry)
+    for segment in going:
+        _delete(media.on(config, batch.disk).video / segment.path)
+        alive()
+    return sum(s.size_bytes for s in going)
+
+
+def _delete(file: Path) -> None:
+    try:
+        file.unlink(missing_ok=True)
+        for folder in (file.parent, file.parent.parent):
+            if not any(folder.iterdir()):
+                folder.rmdir()
+    except OSError as fault:  # a failing disk: `sweep` tries again
+        log.error("%s could not be deleted: %s", file, fault)
+
+
+def sweep(db: Database, config: Config) -> int:
+    """Delete the files of recordings that were retired when somebody was killed; how many there were."""
+    count = 0
+    for here in media.every(config):
+        if not here.archive.is_dir():
+            continue
+        for day in sorted(folder.name for folder in here.archive.iterdir() if folder.is_dir()):
+            for segment in archive.of_day(db, here.medium, day, retired=True):
+                if (here.video / segment.path).exists():
+                    _delete(here.video / segment.path)
+                    count += 1
+    return count
+
+
+def make_room(
+    db: Database, config: Config, clock: Clock, alive: Callable[[], None], *, sure: bool | None = None
+) -> int:
+    """Delete by rule on each disk that has less room than the profile asks for, until it has; returns the bytes.
+
+    Nothing by a clock nobody keeps, or that was set far: its dates are no dates.
+    """
+    freed_bytes = 0
+    for here in media.every(config):
+        if not here.archive.is_dir() or not disk.forecast(db, here, clock.now()).short:
+            continue
+        if not (clock_is_sure(db, clock) if sure is None else sure):
+            log.warning("space is short; nothing is deleted by a clock nobody keeps: see examsite archive retire")
+            return freed_bytes
+        for batch in unlocked(db, config, clock.now(), here.medium):
+            freed_bytes += retire(db, config, clock, batch, alive=alive)
+            if not disk.forecast(db, here, clock.now()).short:
+                break
+    return freed_bytes
+
+
+def clock_is_sure(db: Database, clock: Clock) -> bool:
+    """Whether the box's clock is kept by a time service and was not set far within a day."""
+    since = clock.now() - timedelta(days=1)
+    steps = journal.entries(db, kinds=["clock.stepped"], newest_first=True, limit=20)
+    far = any(abs(int(e.data["step_ms"])) > STEP_LIMIT_MS and datetime.fromisoformat(e.at) > since for e in steps)
+    return not far and host.kernel_synchronised() is True
+
+
+def faults(db: Database) -> list[tuple[int, str]]:
+    """Entries `archive.retired` whose rows are not those it speaks of, and rows whose entry speaks of no deletion."""
+    by_entry = archive.retired(db)
+    known = {e.seq: str(e.data["root"]) for e in journal.entries(db, kinds=["archive.retired"], limit=1_000_000)}
+    wrong = N_("The recordings deleted by rule in journal entry {seq} are not those it names.")
+    return [(seq, wrong) for seq in sorted(known.keys() | by_entry.keys())
+            if seq not in known or root(by_entry.get(seq, [])) != known[seq]]  # fmt: skip
+
+
+def hold(
+    db: Database, config: Config, clock: Clock, who: Actor, exam_id: str, reason: str, *, held: bool
+) -> int:
+    """Keep an exam's recordings whatever the rule says, or no longer; how many. Opens its own transaction."""
+    exam = exams.get(db, exam_id)
+    first, last = exams.span(config, exam)
+    with store.transaction(db):
+        found = [s for s in archive.segments(db, since=first, until=last, stream=None) if s.retired is None]
+        archive.hold(db, [s.id for s in found], held=held)
+        journal.append(db, clock, "archive.held" if held else "archive.released", who, exam=exam_id,
+                       files=len(found), reason=reason, root=root(found))  # fmt: skip
+    return len(found)
