@@ -15,7 +15,8 @@ from tests.fakes.seeded_site import SMOKE, WINDOW, ask_export
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 PAGES = {
-    Role.TECHNICIAN: ["/", "/checklist", "/checklist/camera.clock/hq", "/cameras", "/cameras/corridor-2", "/journal",
+    Role.TECHNICIAN: ["/", "/checklist", "/checklist/camera.clock/hq", "/cameras", "/cameras/corridor-2", "/cameras/wall",
+                      "/cameras/corridor-2/live", "/journal",
                       "/journal/UNEXPLAINED", "/more", "/help", "/people"],
     Role.HEAD: ["/", "/journal/waiting", "/journal/WAITING", "/archive", "/archive/corridor-2", "/people",
                 "/exams/russian/coverage"],
