@@ -43,6 +43,7 @@ KINDS: Mapping[str, str] = {
     "camera.deaf": N_("No events come from the camera"),
     "camera.heard": N_("Events come from the camera again after {silent_ms}"),
     "camera.udp": N_("Camera is recorded over UDP, because it refuses TCP: frames may be lost in the network"),
+    "camera.packets_lost": N_("Lost in the network, of the recording that ends here: {packets} packets"),
     "camera.second_silent": N_("The camera's second stream is not recorded: {cause}"),
     "camera.second_returned": N_("The camera's second stream is recorded again after {silent_ms}"),
     "recording.gap": N_("Recording gap {from_at}–{to_at}, {gap_ms}: {cause}"),

@@ -84,11 +84,13 @@ def place(
         return int(number)
 
 
+SECRET = ("secret",)  # a sealed password: not for ever, not even sealed
 PERSONAL = ("grounds", "recipient")  # what the form lets people write in their own words
 
 
 def _told(args: dict[str, Any]) -> dict[str, Any]:
-    return {key: Personal(v) if key in PERSONAL and v else v for key, v in args.items() if key != "exam"}
+    told = {key: value for key, value in args.items() if key not in ("exam", *SECRET)}
+    return {key: Personal(value) if key in PERSONAL and value else value for key, value in told.items()}
 
 
 def agree(db: Database, clock: Clock, order_id: int, who: Person) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from appliance import exams, journal, sealed, store
 from appliance.clock import Clock, iso, parse
 from appliance.config import Camera, Config
-from appliance.model import N_, Actor, ApplianceError
+from appliance.model import N_, Actor, ApplianceError, message
 from appliance.profile import Words
 from appliance.store import Database
 
@@ -216,7 +216,7 @@ def readdress(db: Database, clock: Clock, camera: Camera, url: str, by: str) -> 
         _begin_row(db, camera)
         db.write("update taken_camera set onvif = ? where id = ?", (url, camera.id))
         journal.append(db, clock, "camera.readdressed", KEEPER, camera=camera.id, room=camera.room,
-                       before=camera.onvif or "", after=url, by=by)  # fmt: skip
+                       before=camera.onvif or "", after=url, by=message(by).as_json())  # fmt: skip
 
 
 def rename(db: Database, config: Config, clock: Clock, who: Actor, camera_id: str, name: Words, room: str) -> None:

@@ -177,7 +177,7 @@ def test_another_address_counts_at_once_also_for_a_camera_of_the_file(db: Databa
     assert taken.as_now(config, hq).onvif == "http://127.0.0.1:8/onvif/device_service"
     assert taken.as_now(config, hq).password() == hq.password()
     [entry] = journal.entries(db, kinds=["camera.readdressed"])
-    assert (entry.camera, entry.data["before"], entry.data["by"]) == ("hq", hq.onvif, "serial number")
+    assert (entry.camera, entry.data["before"], entry.data["by"]["text"]) == ("hq", hq.onvif, "serial number")
 
 
 def test_while_one_is_taken_in_the_other_records_without_a_gap_and_no_service_is_started_again(tmp_path: Path) -> None:

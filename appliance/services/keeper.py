@@ -22,7 +22,9 @@ from appliance import (
     archive,
     binding,
     box_events,
+    camera_acts,
     camera_looks,
+    camera_lost,
     cameras,
     checkpoints,
     exams,
@@ -40,6 +42,7 @@ from appliance.alive import Alive
 from appliance.checks import runner
 from appliance.clock import Clock
 from appliance.config import Config
+from appliance.disk_alarms import DiskAlarms
 from appliance.exams import Moment
 from appliance.gap_alarms import GapAlarms
 from appliance.model import N_, ApplianceError
@@ -66,6 +69,8 @@ def main(config: Config, clock: Clock, stop: threading.Event) -> None:
         snapshots.start(config, stop)
         box_events.start(config, clock, stop)
         camera_looks.start(config, clock, stop)
+        camera_acts.start(config, clock, stop)
+        camera_lost.start(config, clock, stop)
         witness.start(config, clock, stop)
         with Ticker() as ticker:
             while not stop.is_set():
@@ -98,11 +103,13 @@ class Keeper:
     not_before: dict[str, float] = field(default_factory=dict)  # monotonic time of the next try
     quiet_ticks: dict[str, int] = field(default_factory=dict)
     gaps: GapAlarms = field(init=False)
+    disks: DiskAlarms = field(init=False)
     minutes: binding.Minutes = field(init=False)
 
     def __post_init__(self) -> None:
         self.config = taken.with_taken(self.db, self.config)
         self.gaps = GapAlarms(self.config, self.clock)
+        self.disks = DiskAlarms(self.config, self.clock)
         self.minutes = binding.Minutes(self.clock)
 
     @classmethod
@@ -168,11 +175,12 @@ class Keeper:
     def beat(self) -> None:
         """Heartbeat, the exams' own time, and what only time decides."""
         self.beaten_mono_s = self.clock.mono_s()
-        self.config = self.gaps.config = taken.with_taken(self.db, self.config)
+        self.config = self.gaps.config = self.disks.config = taken.with_taken(self.db, self.config)
         self.last = steps.look(self.db, self.clock, self.last)
         health.beat(self.db, self.clock, NAME, self.last.as_note())
         exams.count_time(self.db, self.config, self.clock)
         self.gaps.look(self.db)
+        self.disks.look(self.db)
         anchors.settle(self.db, self.config, self.clock)
         agree_within_s = self.config.profile.export.agree_within_min * 60
         now = self.clock.now()
