@@ -1,26 +1,12 @@
-"""Paper: the alarm log, the duty's report, the coverage report as PDF and CSV, in the site's language. Alone in knowing
-reportlab.
-
-Black on white, A4 landscape, the head of a table on every page, "page 2 of 5" at the foot. The same facts give the same
-bytes, so that two prints can be compared. PT Sans is vendored with its licence in fonts/.
-"""
+"""Paper: the alarm log, the duty's report, the coverage report as PDF and CSV, in the site's language."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
-from importlib.resources import as_file, files
 from typing import Any
-from xml.sax.saxutils import escape
 
-from reportlab.lib.pagesizes import A4, landscape
-from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.ttfonts import TTFont
-from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import Flowable, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+from reportlab.platypus import Flowable, KeepTogether, Spacer, Table
 
 from appliance import alarm_log, coverage_report, coverage_words, duty
 from appliance.config import Config
@@ -28,85 +14,67 @@ from appliance.coverage_report import CoverageReport
 from appliance.coverage_sign import Signature
 from appliance.journal import Entry
 from appliance.model import N_, Message, Role
+from appliance.paper import (
+    BODY,
+    CELL,
+    GRID,
+    HEAD,
+    LEAD,
+    SECTION,
+    TITLE,
+    build,
+    fonts,
+    foot,
+    para,
+    site_line,
+    span_line,
+    table_csv,
+)  # fmt: skip
 from appliance.words import Words
 
-REGULAR, BOLD = "PTSans", "PTSans-Bold"
-BODY = ParagraphStyle("body", fontName=REGULAR, fontSize=10, leading=12.5)
-CELL = ParagraphStyle("cell", fontName=REGULAR, fontSize=9, leading=11)
-HEAD = ParagraphStyle("head", fontName=BOLD, fontSize=8.5, leading=10)
-TITLE = ParagraphStyle("title", fontName=BOLD, fontSize=14, leading=18, spaceAfter=4)
-LEAD = ParagraphStyle("lead", fontName=BOLD, fontSize=11, leading=14, spaceAfter=2)
-SECTION = ParagraphStyle("section", fontName=BOLD, fontSize=10.5, leading=13, spaceBefore=7, spaceAfter=2)
-GRID = TableStyle([("GRID", (0, 0), (-1, -1), 0.5, "black"), ("VALIGN", (0, 0), (-1, -1), "TOP"),
-                   ("LEFTPADDING", (0, 0), (-1, -1), 3), ("RIGHTPADDING", (0, 0), (-1, -1), 3)])  # fmt: skip
 WIDTHS_MM = (25, 36, 66, 43, 44, 25, 34)  # of the log's seven columns: 273 of A4's 297
-FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so would be run by a spreadsheet
-
-
-class _Numbered(Canvas):  # type: ignore[misc]
-    """Writes "page 2 of 5" once it knows how many there are."""
-
-    say: Words
-    foot: str
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._pages: list[dict[str, Any]] = []
-
-    def showPage(self) -> None:  # reportlab's own name
-        self._pages.append(dict(self.__dict__))
-        self._startPage()
-
-    def save(self) -> None:
-        for number, page in enumerate(self._pages, start=1):
-            self.__dict__.update(page)
-            self.setFont(REGULAR, 8)
-            self.drawString(12 * mm, 8 * mm, self.foot)
-            said = self.say.say(N_("page {page} of {pages}"), page=number, pages=len(self._pages))
-            self.drawRightString(landscape(A4)[0] - 12 * mm, 8 * mm, said)
-            super().showPage()
-        super().save()
 
 
 def alarm_log_pdf(config: Config, found: Sequence[alarm_log.Line], span: tuple[Any, Any], printed_at: Any) -> bytes:
     """The log of a span of time, in Annex 8's columns."""
-    _fonts()
+    fonts()
     words = Words(config.site.language, config.site.zone)
     title = config.profile.titles.alarm_log.in_(words.language)
-    rows = [[_p(words.say(name), HEAD) for name in alarm_log.COLUMNS]]
-    rows += [[_p(text, CELL) for text in row] for row in alarm_log.cells(words, found)]
+    rows = [[para(words.say(name), HEAD) for name in alarm_log.COLUMNS]]
+    rows += [[para(text, CELL) for text in row] for row in alarm_log.cells(words, found)]
     story: list[Flowable] = [
-        _p(title, TITLE), _p(_site(config, words), BODY), _p(_span(words, *span), BODY), Spacer(1, 3 * mm),
+        para(title, TITLE), para(site_line(config, words), BODY), para(span_line(words, *span), BODY),
+        Spacer(1, 3 * mm),
         Table(rows, colWidths=[width * mm for width in WIDTHS_MM], repeatRows=1, style=GRID, splitInRow=1),
     ]  # fmt: skip
     if not found:
-        story.append(_p(words.say(N_("There were no alarms and no tests in this time.")), BODY))
-    return _pdf(story, words, title, _foot(config, words, printed_at))
+        story.append(para(words.say(N_("There were no alarms and no tests in this time.")), BODY))
+    return build(story, words, title, foot(config, words, printed_at))
 
 
 def alarm_log_csv(config: Config, found: Sequence[alarm_log.Line]) -> bytes:
     """The same as a table for spreadsheets."""
     words = Words(config.site.language, config.site.zone)
-    return _csv(words, [[words.say(name) for name in alarm_log.COLUMNS], *alarm_log.cells(words, found)])
+    return table_csv(words, [[words.say(name) for name in alarm_log.COLUMNS], *alarm_log.cells(words, found)])
 
 
 def duty_pdf(config: Config, entry: Entry, printed_at: Any, *, silent: bool = True) -> bytes:
     """The report of one hand-over, with a place for both signatures on paper too."""
-    _fonts()
+    fonts()
     words = Words(config.site.language, config.site.zone)
     title = config.profile.titles.duty.in_(words.language)
-    story: list[Flowable] = [_p(title, TITLE), _p(_site(config, words), BODY)]
+    story: list[Flowable] = [para(title, TITLE), para(site_line(config, words), BODY)]
     for heading, lines in duty_sections(words, entry, silent=silent):
-        story.append(_p(heading, SECTION))
-        story += [_p(line, BODY) for line in lines]
+        story.append(para(heading, SECTION))
+        story += [para(line, BODY) for line in lines]
     signed = words.say(N_("signed by password, {moment}"), moment=words.moment(entry.at))
     signs = [
-        [_p(words.say(N_("Handed over")), HEAD), _p(entry.actor.name, CELL), _p(signed, CELL), ""],
-        [_p(words.say(N_("Took over")), HEAD), _p(str(entry.data["taking"]), CELL), _p(signed, CELL), ""],
+        [para(words.say(N_("Handed over")), HEAD), para(entry.actor.name, CELL), para(signed, CELL), ""],
+        [para(words.say(N_("Took over")), HEAD), para(str(entry.data["taking"]), CELL), para(signed, CELL), ""],
     ]
     widths = [width * mm for width in (30, 80, 80, 60)]
     story += [Spacer(1, 6 * mm), Table(signs, colWidths=widths, rowHeights=12 * mm, style=GRID)]
-    return _pdf(story, words, title, _foot(config, words, printed_at))
+    return build(story, words, title, foot(config, words, printed_at))
 
 
 def duty_csv(config: Config, entry: Entry, *, silent: bool = True) -> bytes:
@@ -115,7 +83,7 @@ def duty_csv(config: Config, entry: Entry, *, silent: bool = True) -> bytes:
     rows = [[words.say(N_("Part")), words.say(N_("What it says"))]]
     rows += [[heading, line] for heading, lines in duty_sections(words, entry, silent=silent) for line in lines]
     rows += [[words.say(N_("Handed over")), entry.actor.name], [words.say(N_("Took over")), str(entry.data["taking"])]]
-    return _csv(words, rows)
+    return table_csv(words, rows)
 
 
 def duty_sections(words: Words, entry: Entry, *, silent: bool = True) -> list[tuple[str, list[str]]]:
@@ -144,7 +112,7 @@ def duty_sections(words: Words, entry: Entry, *, silent: bool = True) -> list[tu
     owed = [f"{words.time(u['at'])} {name(u['what'])}, {name(u['zone'])}" for u in said["unexplained"]
             if silent or not u["silent"]]
     return [
-        (words.say(N_("Shift")), [_span(words, said["from_at"], said["to_at"]), totals]),
+        (words.say(N_("Shift")), [span_line(words, said["from_at"], said["to_at"]), totals]),
         (words.say(N_("What stands")), some(alarms)),
         (words.say(N_("Shelved and out of service")), some(asides)),
         (words.say(N_("In test mode")), some(tests)),
@@ -158,22 +126,23 @@ def coverage_pdf(
     config: Config, found: CoverageReport, signed: Signature | None, head: tuple[int, str], printed_at: Any
 ) -> bytes:
     """The coverage report with its fingerprint, the journal's head and a place to sign on paper too."""
-    _fonts()
+    fonts()
     words = Words(config.site.language, config.site.zone)
     title = config.profile.titles.coverage.in_(words.language)
     exam = words.say(N_("{title}, {day}, {begins}–{ends}"), title=found.exam.title,
                      day=words.day(words.local(found.exam.starts_at)), begins=words.minute(found.exam.starts_at),
                      ends=words.minute(found.exam.ends_at))  # fmt: skip
     story: list[Flowable] = [
-        _p(title, TITLE), _p(_site(config, words), BODY), _p(exam, BODY), Spacer(1, 3 * mm),
-        _p(coverage_words.headline(words, config, found), LEAD), _p(coverage_words.remark(words, found), BODY),
+        para(title, TITLE), para(site_line(config, words), BODY), para(exam, BODY), Spacer(1, 3 * mm),
+        para(coverage_words.headline(words, config, found), LEAD), para(coverage_words.remark(words, found), BODY),
     ]  # fmt: skip
     for heading, columns, widths_mm, rows in _coverage_tables(words, config, found):
-        cells = [[_p(words.say(name), HEAD) for name in columns], *[[_p(text, CELL) for text in row] for row in rows]]
+        cells = [[para(words.say(name), HEAD) for name in columns]]
+        cells += [[para(text, CELL) for text in row] for row in rows]
         widths = [width * mm for width in widths_mm]
-        story += [_p(words.say(heading), SECTION), Table(cells, colWidths=widths, repeatRows=1, style=GRID)]
+        story += [para(words.say(heading), SECTION), Table(cells, colWidths=widths, repeatRows=1, style=GRID)]
     story += [Spacer(1, 4 * mm), KeepTogether(_coverage_proof(words, config, found, signed, head))]
-    return _pdf(story, words, title, _foot(config, words, printed_at))
+    return build(story, words, title, foot(config, words, printed_at))
 
 
 def _coverage_tables(
@@ -209,10 +178,10 @@ def _coverage_proof(
     ]
     if signed is not None and signed.same and signed.sha256 != sha256:  # a part of the rooms was handed over
         lines.append(words.say(N_("Signed was the report of all rooms: {sha256}"), sha256=signed.sha256))
-    signs = [[_p(role, HEAD), _p(name, CELL), _p(said, CELL), _p(words.say(N_("signature")), CELL)],
-             [_p(words.say(N_("Name")), HEAD), "", "", _p(words.say(N_("signature")), CELL)]]  # fmt: skip
+    signs = [[para(role, HEAD), para(name, CELL), para(said, CELL), para(words.say(N_("signature")), CELL)],
+             [para(words.say(N_("Name")), HEAD), "", "", para(words.say(N_("signature")), CELL)]]  # fmt: skip
     widths = [width * mm for width in (50, 75, 88, 60)]
-    return [*(_p(line, CELL) for line in lines), Spacer(1, 3 * mm),
+    return [*(para(line, CELL) for line in lines), Spacer(1, 3 * mm),
             Table(signs, colWidths=widths, rowHeights=12 * mm, style=GRID)]  # fmt: skip
 
 
@@ -220,53 +189,3 @@ def _until(words: Words, until_at: str | None) -> str:
     if until_at is None:
         return words.say(N_("somebody puts it back"))
     return f"{words.day(words.local(until_at))} {words.minute(until_at)}"
-
-
-def _span(words: Words, since: Any, until: Any) -> str:
-    return words.say(N_("From {since} to {until}"), since=words.moment(since), until=words.moment(until))
-
-
-def _site(config: Config, words: Words) -> str:
-    title = config.profile.titles.site.in_(words.language)
-    return f"{title} {config.site.code}, {config.site.name.in_(words.language)}"
-
-
-def _foot(config: Config, words: Words, printed_at: Any) -> str:
-    return words.say(N_("{site}. Printed {moment}"), site=_site(config, words), moment=words.moment(printed_at))
-
-
-def _p(text: str, style: ParagraphStyle) -> Paragraph:
-    return Paragraph(escape(text), style)
-
-
-def _pdf(story: list[Flowable], words: Words, title: str, foot: str) -> bytes:
-    into = io.BytesIO()
-    paper = SimpleDocTemplate(into, pagesize=landscape(A4), leftMargin=12 * mm, rightMargin=12 * mm, topMargin=12 * mm,
-                              bottomMargin=15 * mm, title=title, author="examsite", lang=words.language,
-                              invariant=1)  # fmt: skip
-    numbered = type("Numbered", (_Numbered,), {"say": words, "foot": foot})
-    paper.build(story, canvasmaker=numbered)
-    return into.getvalue()
-
-
-def _fonts() -> None:
-    """Told to reportlab once a process; it keeps them by name."""
-    known = pdfmetrics.getRegisteredFontNames()
-    for name, file in ((REGULAR, "PTS55F.ttf"), (BOLD, "PTS75F.ttf")):
-        if name not in known:
-            with as_file(files("appliance").joinpath("fonts", file)) as path:
-                pdfmetrics.registerFont(TTFont(name, str(path)))
-            pdfmetrics.registerFontFamily(name, normal=name, bold=BOLD, italic=name, boldItalic=BOLD)
-
-
-def _csv(words: Words, rows: list[list[str]]) -> bytes:
-    """UTF-8 with its mark, and the delimiter spreadsheets of this language expect."""
-    into = io.StringIO()
-    writer = csv.writer(into, delimiter=";" if words.language == "ru" else ",", lineterminator="\r\n")
-    writer.writerows([[f"'{cell}" if cell.startswith(FORMULAS) else cell for cell in row] for row in rows])
-    return into.getvalue().encode("utf-8-sig")
-
-
-def file_name(kind: str, at: Any, words: Words, ending: str) -> str:
-    """alarm-log-2026-11-22.pdf: plain letters, which every stick takes."""
-    return f"{kind}-{words.local(at).date().isoformat()}.{ending}"

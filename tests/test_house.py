@@ -57,7 +57,7 @@ DOORS = {
     "tomllib": ("appliance.config", "drivers.panels.profiles"),
     "re2": ("drivers.panels.rules",),
     "babel": ("appliance.words",),
-    "reportlab": ("appliance.prints",),
+    "reportlab": ("appliance.paper", "appliance.prints", "appliance.journal_paper"),
     "fido2": ("appliance.passkeys",),
 }
 # call -> the only module that may make it

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, abort, jsonify, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from appliance import access, accounts, badges, journal, passkeys
+from appliance import access, accounts, badges, journal, journal_form, passkeys
 from appliance.access import Act
 from appliance.clock import iso, parse
 from appliance.model import N_, ApplianceError, Message, Person, message
@@ -31,8 +31,7 @@ STATES = {  # state -> (look, icon, word)
     "declined": ("outline", "x", N_("Declined")),
     "corrected": ("plain", "pen-line", N_("Corrected")),
 }
-HOW = {"password": N_("by password"), "card": N_("by card"), "passkey": N_("by security key"),
-       "session": N_("in their own session")}  # fmt: skip
+HOW = journal_form.HOW
 SIGN = N_("Sign with a password, a card or a security key.")
 
 
