@@ -226,6 +226,7 @@ class _Watch:
         self._began_s = loop.clock.mono_s()
         self._disk_seen_s = self._tried_s = self._began_s
         self._backwards = Backwards()
+        self._lost_packets = 0  # not in the journal yet
         self._filing = Filing(db, here, loop.clock, loop.folder, self._timeline, loop.began,
                               lambda since, until: loop.told.was_silent(db, want, since, until))  # fmt: skip
 
@@ -291,4 +292,8 @@ class _Watch:
         for finished in news.finished:
             self._timeline.heard(finished.ends_s)  # a file ends when the key frame of the next one arrives
             self._file.path = self._run.open_file(finished.index + 1)
+        self._lost_packets += news.lost_packets
+        if self._lost_packets and (news.finished or last):  # once a file
+            self._loop.told.packets_lost(self._db, self._want, self._lost_packets)
+            self._lost_packets = 0
         self._filing.take(news.finished, began=self._pulse.began, last=last)

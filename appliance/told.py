@@ -50,6 +50,9 @@ class Told(Protocol):
     def was_silent(self, db: Database, want: Want, began_at: datetime, ended_at: datetime) -> None:
         """A silence that is over was found in the files: entered as if it had been seen."""
 
+    def packets_lost(self, db: Database, want: Want, packets: int) -> None:
+        """So many packets of the file just finished never came: its picture is damaged, though it has no hole."""
+
     def over(self, db: Database, want: Want, *, stopped: bool) -> None:
         """It is not wanted any more; with `stopped`, the recorder ends."""
 
@@ -112,6 +115,10 @@ class ToldOfMain:
                        since=iso(began_at))  # fmt: skip
             self._note(db, want, "camera.returned", silent_ms=ms(began_at, ended_at))
 
+    def packets_lost(self, db: Database, want: Want, packets: int) -> None:
+        with noting(db):
+            self._note(db, want, "camera.packets_lost", packets=packets)
+
     def over(self, db: Database, want: Want, *, stopped: bool) -> None:
         with noting(db):
             if stopped:
@@ -162,6 +169,10 @@ class ToldOfSecond:
             self._note(db, want, "camera.second_silent", code="camera silent",
                        cause=coverage.cause("camera silent").as_json(), since=iso(began_at))  # fmt: skip
             self._note(db, want, "camera.second_returned", silent_ms=ms(began_at, ended_at))
+
+    def packets_lost(self, db: Database, want: Want, packets: int) -> None:
+        with noting(db):
+            self._note(db, want, "camera.packets_lost", packets=packets, stream="second")
 
     def over(self, db: Database, want: Want, *, stopped: bool) -> None:
         self._lost = None

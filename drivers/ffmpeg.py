@@ -51,6 +51,8 @@ _TROUBLES: tuple[tuple[str, Trouble], ...] = (
     (r"Invalid data|not currently supported|Could not (find|write)|Unknown", "unreadable"),
 )
 
+_LOST = re.compile(r"RTP: missed (\d+) packets")  # ffmpeg's rtpdec.c; its own "repeated" line is off, to count each
+
 
 class StreamError(DriverError):
     """The stream could not be read; `trouble` says of what kind, the text is ffmpeg's last word without passwords."""
@@ -134,11 +136,12 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What one look at a run brought."""
+    """What one look at a run brought. `lost_packets`: sent, by their numbers, and never come."""
 
     finished: tuple[Finished, ...] = ()
     progress: Progress | None = None
     ended: bool = False
+    lost_packets: int = 0
 
 
 INPUT: Mapping[str, object] = {
@@ -170,7 +173,7 @@ def argv(stream: Stream, folder: Path, run: str, segment_s: float, list_fd: int)
         max_interleave_delta=1_000_000, segment_format="mp4", segment_format_options=MOVFLAGS,
         segment_list=f"pipe:{list_fd}", segment_list_type="csv", **options,
     )  # fmt: skip
-    output = output.global_args("-nostdin", "-hide_banner", "-loglevel", "level+warning",
+    output = output.global_args("-nostdin", "-hide_banner", "-loglevel", "repeat+level+warning",
                                 "-stats_period", "1", "-progress", "pipe:1")  # fmt: skip
     return [str(word) for word in ffmpeg.compile(output)]
 
@@ -228,6 +231,7 @@ class Run:
         """Wait for something to happen, at most `timeout_s`; returns all there is. Nothing happened: an empty News."""
         finished: list[Finished] = []
         progress: Progress | None = None
+        lost = 0
         for key, _ in self._selector.select(timeout_s):
             data = self._drain(key.fd)
             if key.fd == self._list_fd:
@@ -237,7 +241,8 @@ class Run:
             else:
                 new = [line.decode(errors="replace") for line in self._lines(key.fd, data)]
                 self._said = [*self._said, *new][-40:]
-        return News(tuple(finished), progress, ended=not self._selector.get_map())
+                lost += sum(int(found[1]) for line in new if (found := _LOST.search(line)))
+        return News(tuple(finished), progress, ended=not self._selector.get_map(), lost_packets=lost)
 
     def _drain(self, handle: int) -> bytes:
         data = b""
@@ -281,15 +286,16 @@ class Run:
             children.hang_up(self.process.pid)
         finished: list[Finished] = []
         progress: Progress | None = None
+        lost = 0
         for number, wait_s in ((signal.SIGINT, patience_s), (signal.SIGTERM, TERM_WAIT_S)):
             self.process.send_signal(number)
             until_s = time.monotonic() + wait_s
             while self._selector.get_map() and (left_s := until_s - time.monotonic()) > 0:
                 news = self.read(left_s)
                 finished += news.finished
-                progress = news.progress or progress
+                progress, lost = news.progress or progress, lost + news.lost_packets
         self.close()
-        return News(tuple(finished), progress, ended=True)
+        return News(tuple(finished), progress, ended=True, lost_packets=lost)
 
     def close(self) -> None:
         """Reap it and close the pipes. What has not ended by now is killed."""
