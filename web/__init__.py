@@ -45,6 +45,7 @@ from web import (
     journal_head,
     live,
     live_view,
+    marks,
     plans,
     rights,
 )
@@ -136,7 +137,7 @@ def _sign_in_with(app: Flask) -> None:
 def _register(app: Flask) -> None:
     for subject in (
         access, accounts, alarm_acts, alarm_log, alarms, archive, badges, before, cameras, checks, coverage, duty,
-        exams, export, health, journal, journal_form, journal_head, live, live_view, plans,
+        exams, export, health, journal, journal_form, journal_head, live, live_view, marks, plans,
     ):  # fmt: skip
         app.register_blueprint(subject.views)
     rights.needs(rights.OPEN)(app.view_functions["static"])

@@ -15,7 +15,7 @@ from appliance.coverage import CameraCoverage
 from appliance.exams import PHASES, Exam
 from appliance.model import N_
 from appliance.store import Database
-from web import access, alarms, checks, context
+from web import access, alarms, checks, context, marks
 from web.cameras import plates_of, todays_exam
 from web.health import late_services
 from web.journal import waiting_for
@@ -148,6 +148,9 @@ def tasks(db: Database) -> list[Task]:
                 url_for("journal_head.waiting"),
             )
         )
+    if context.may("marks.read") and (standing := marks.standing()).state != "fresh":
+        tone = "outline" if standing.state == "remark" else "fault"
+        found.append(Task(tone, "usb", words.say(standing.said), url_for("marks.marks")))
     if context.may("access.confirm") and (acts := access.waiting()):
         said = words.plural("{n} action waits for your signature", "{n} actions wait for your signature", len(acts))
         found.append(Task("ask", "pen-line", said, url_for("access.act", seq=acts[0].seq)))

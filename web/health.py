@@ -10,12 +10,12 @@ from importlib import metadata
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
-from appliance import disk, disk_alarms, health, journal, media
+from appliance import anchors, disk, disk_alarms, health, journal, media
 from appliance.clock import parse
 from appliance.config import Config
 from appliance.model import N_, Message, message
 from appliance.store import Database
-from web import context
+from web import context, marks
 from web.rights import needs
 
 views = Blueprint("health", __name__)
@@ -59,7 +59,7 @@ def _age_s(at: str) -> float:
 @needs("system.read")
 def system() -> ResponseReturnValue:
     db, config = context.database(), context.config()
-    parts = [*_services(db), *_disks(db, config), _journal(db)]
+    parts = [*_services(db), *_disks(db, config), _journal(db), _marks()]
     parts.sort(key=lambda part: part.fine)
     return context.page(
         "system.html",
@@ -132,6 +132,13 @@ def _disks(db: Database, config: Config) -> list[Part]:
             free = message(N_("{free_bytes} free."), free_bytes=found.free_bytes)
             parts.append(Part(name, found.fault is None, free if found.fault is None else disk.said(found)))
     return parts
+
+
+def _marks() -> Part:
+    """Whether the journal is marked outside the box."""
+    standing = marks.standing()
+    fine = standing.state in ("fresh", "remark")
+    return Part(N_("Journal outside the box"), fine, standing.said, None if fine else message(anchors.PUT_IN))
 
 
 def _journal(db: Database) -> Part:

@@ -35,6 +35,8 @@ RIGHTS: Mapping[str, frozenset[Role]] = {
     "journal.all": frozenset({T, H, A}),
     "journal.explain": frozenset({T}),
     "journal.review": frozenset({H}),
+    "marks.read": frozenset({T, H, A}),
+    "marks.make": frozenset({H}),
     "access.announce": frozenset({T, E, A}),  # who lays hands on the equipment
     "access.confirm": frozenset({H, A}),  # of these, whom journal.responsible of the profile names
     "archive.read": frozenset({T, H, E}),
@@ -66,6 +68,8 @@ REFUSALS: Mapping[str, str] = {
     "journal.all": N_("The journal is kept by the technician and the head. You see your own entries."),
     "journal.explain": N_("Entries are explained by the technician."),
     "journal.review": N_("The journal is reviewed by the head of site."),
+    "marks.read": N_("Marks of the journal outside the box are for the head, the technician and the administrator."),
+    "marks.make": N_("The head marks the journal on a stick of their own."),
     "access.announce": N_("Actions at the equipment are announced by technician, exporter and administrator."),
     "access.confirm": N_("Actions at the equipment are confirmed by the head of site."),
     "archive.read": N_("The archive is for the technician, the head and the exporter."),

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 
-from appliance import checkpoints, health, journal, store
+from appliance import anchors, checkpoints, health, journal, store
 from appliance.checks.results import Group, Verdict
 from appliance.clock import Clock, parse
 from appliance.config import Config
@@ -29,6 +29,7 @@ def groups(config: Config, clock: Clock) -> list[Group]:
         Group(lambda: wait_for_beats(config, clock), {"services.beating": beating}, overdue),
         Group(lambda: _complaint(config), {"database.sound": sound}, overdue),
         Group(lambda: _chain(config), {"journal.chain": unbroken}, overdue),
+        Group(lambda: _standing(config, clock), {"journal.anchored": anchored}, overdue),
     ]
 
 
@@ -41,6 +42,21 @@ def _chain(config: Config) -> tuple[journal.Verdict, Message | None]:
     with closing(store.open(config.database)) as db:
         found, unsigned = journal.verify(journal.stored_rows(db)), checkpoints.fault(db)
     return (found, unsigned)
+
+
+def _standing(config: Config, clock: Clock) -> anchors.Standing:
+    with closing(store.open(config.database)) as db:
+        return anchors.standing(db, config, clock.now())
+
+
+def anchored(found: anchors.Standing) -> Verdict:
+    """journal.anchored: a mark left the box not long ago, and none that came back contradicts it."""
+    facts = {"since_at": found.since_at, "state": found.state}
+    if found.state == "contradicted":
+        return Verdict("failed", found.said, message(LEAVE_ON), facts)
+    if found.state == "fresh":
+        return Verdict("passed", found.said, facts=facts)
+    return Verdict("failed" if found.state == "failed" else "remark", found.said, message(anchors.PUT_IN), facts)
 
 
 def right_time(facts: host.ClockFacts, limits: Limits) -> Verdict:

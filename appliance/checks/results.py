@@ -25,6 +25,7 @@ TITLES: Mapping[str, str] = {
     "services.beating": N_("Services of the box"),
     "database.sound": N_("Database is sound"),
     "journal.chain": N_("Journal is unbroken"),
+    "journal.anchored": N_("Journal is marked outside the box"),
 }
 WORST_FIRST: tuple[model.Verdict, ...] = ("failed", "silent", "broke", "remark", "passed")
 
