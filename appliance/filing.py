@@ -52,10 +52,11 @@ class Filing:
 
     def _archive(self, finished: ffmpeg.Finished, finished_s: float) -> None:
         try:
-            facts = fmp4.read(finished.path)
+            path = archive.name(finished.path)
+            facts = fmp4.read(path)
             torn = facts.whole_bytes < facts.size_bytes
             if torn:  # the disk filled up under it: ffmpeg calls it finished all the same
-                leftovers.cut(self._db, self._config, self._clock, finished.path, self._camera, facts)
+                leftovers.cut(self._db, self._config, self._clock, path, self._camera, facts)
             starts_s = finished.starts_s
             if finished.index == 0:
                 facts = facts.without_false_start()
@@ -70,7 +71,7 @@ class Filing:
             )
             evidence = segment_clock.witnessed(facts, placed.starts_at, "arrival", segment_clock.box_clock(),
                                                placed.step_ms)  # fmt: skip
-            segment = archive.adopt(self._db, self._config, finished.path, self._camera, facts, placed.starts_at,
+            segment = archive.adopt(self._db, self._config, path, self._camera, facts, placed.starts_at,
                                     placed.ends_at, repaired=torn, evidence=evidence)  # fmt: skip
         except (OSError, sqlite3.Error, fmp4.Unreadable) as fault:
             log.error("%s could not be archived yet: %s", finished.path.name, fault)

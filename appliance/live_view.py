@@ -20,6 +20,7 @@ from appliance import store
 from appliance.clock import Clock, iso
 from appliance.config import Config
 from appliance.store import Database
+from drivers.ffmpeg import NEW, PLAYABLE
 from drivers.fmp4_live import Header, Piece, Tail
 
 WISH_S = 12.0  # a wish that nobody renews lapses
@@ -27,7 +28,7 @@ FRESH_S = 8.0  # a file that was not written for so long is being written by nob
 BEHIND_S = 4.0  # a viewer who could not take more than this is given the newest instead
 AWAY_S = 1.5  # without news for so long, another run may have begun
 SLIP_S, LATE_S = 0.25, 1.0  # a run's place in time is worked out anew beyond these; below, its frames stay joined
-NAME = "*-[0-9][0-9][0-9][0-9][0-9][0-9].mp4"
+NAME = "*-[0-9][0-9][0-9][0-9][0-9][0-9].*"  # .new in its first second (ffmpeg.NEW), then .mp4
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +145,13 @@ class Stream:
         assert self._tail is not None  # noqa: S101 - read() has looked
         path = self._tail.path
         run, _, number = path.stem.rpartition("-")
-        after = path.with_name(f"{run}-{int(number) + 1:06d}{path.suffix}")
-        if after.exists():
-            return after, self._base_s + self._end_s
+        for ending in (NEW, PLAYABLE):
+            after = path.with_name(f"{run}-{int(number) + 1:06d}{ending}")
+            if after.exists():
+                return after, self._base_s + self._end_s
         if self._clock.mono_s() - self._news_s > AWAY_S:
             found = newest(self._config, self._folder)
-            if found is not None and found != path and self._age_s(found) < FRESH_S:
+            if found is not None and found.stem != path.stem and self._age_s(found) < FRESH_S:
                 self._joined = False
                 self._seen.clear()
                 return found, 0.0

@@ -5,7 +5,9 @@ It is judged by frames, never by ffmpeg's exit status, which is 0 after a dead c
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import random
 import secrets
 import threading
@@ -46,6 +48,7 @@ LOOK_S = 1.0
 STALLED_WAIT_S = 1.0  # for a stalled ffmpeg to end by itself: its own time limit is due then, or never
 DISK_LOOK_S = 2.0
 OWED_EVERY_S = 30.0
+EIO = os.strerror(errno.EIO)
 DISK_CAUSES = ("disk full", "disk error", "disk missing")
 
 
@@ -143,10 +146,9 @@ class CameraLoop:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as fault:
-            self.media.failed(here, fault.strerror or str(fault), sure=True)
-            return End("disk error")
+            return End(self.media.failed(here, fault.strerror or str(fault), sure=True))
         name = f"{self.clock.boot()[:8]}{secrets.token_hex(5)}"  # never the same again, whatever the clock says
-        run = ffmpeg.Run(source, stream, folder, name, self.config.profile.recording.segment_s)
+        run = ffmpeg.Run(source, stream, folder, name, self.config.profile.recording.segment_s, ffmpeg.NEW)
         file = Open(run.open_file(0))
         watch = _Watch(self, db, want, here, run, file)
         self._syncer.add(file)
@@ -247,9 +249,10 @@ class _Watch:
             if news.ended:
                 fault = self._run.cause()
                 log.warning("%s: %s", self._loop.folder, fault)
-                if CAUSE_OF[fault.trouble] in DISK_CAUSES:
-                    self._loop.media.failed(self._config, str(fault))
-                return End(CAUSE_OF[fault.trouble], recorded_s, fault.trouble)
+                why = CAUSE_OF[fault.trouble]
+                if why in DISK_CAUSES or EIO in str(fault):  # which a camera's connection may also say
+                    why = self._loop.media.failed(self._config, str(fault)) or why
+                return End(why, recorded_s, fault.trouble)
             cause = self._fault(now_s)
             if cause is not None:
                 return End(cause, recorded_s)
@@ -264,8 +267,7 @@ class _Watch:
             return "camera silent"
         if self._file.fault:
             log.error("%s: the recording cannot be put to disk: %s", self._loop.folder, self._file.fault)
-            self._loop.media.failed(self._config, self._file.fault, sure=True)
-            return "disk error"
+            return self._loop.media.failed(self._config, self._file.fault, sure=True) or "disk error"
         if now_s - self._disk_seen_s >= DISK_LOOK_S:
             self._disk_seen_s = now_s
             cause = self._loop.media.fault(self._config)

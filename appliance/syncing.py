@@ -8,20 +8,26 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from appliance import archive
-from drivers.ffmpeg import FRAGMENT_S
+from drivers import fmp4
+from drivers.ffmpeg import FRAGMENT_S, NEW, PLAYABLE
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
+NAMING_S = 0.25  # how often a new file is looked at until something whole is in it
 
 
 @dataclass(slots=True, eq=False)
 class Open:
     """The file one camera's run is writing. The camera's thread sets `path` and `media_s`, the syncing thread the rest.
+
+    `path` is the name ffmpeg gave it; it has another from when there is something to play in it (archive.name).
 
     `safe_s`: media time up to which the run is on disk. `fault`: what the disk said when it would not take it.
     """
@@ -32,7 +38,18 @@ class Open:
     fault: str = ""
     _handle: int = -1
     _synced: Path | None = None
+    _named: Path | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def name(self) -> None:
+        """Call it a recording once it is one: whoever finds the folder after a kill may take each for playable."""
+        path = self.path
+        if path.suffix != NEW or path == self._named:
+            return
+        with suppress(OSError):  # not begun yet, or archived meanwhile; a disk that fails is found by `sync`
+            if fmp4.begun(path):
+                archive.name(path)
+                self._named = path
 
     def sync(self) -> None:
         """fdatasync the file; also the folder when the file is new in it."""
@@ -51,11 +68,19 @@ class Open:
     def _open(self, path: Path) -> None:
         self._close()
         try:
-            self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # enough for fdatasync
+            self._handle = self._opened(path)
         except FileNotFoundError:
             return  # not begun yet, or just archived (which syncs it)
         archive.sync(path.parent)
         self._synced = path
+
+    @staticmethod
+    def _opened(path: Path) -> int:
+        """For reading, which is enough for fdatasync; under whichever name it has."""
+        try:
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return os.open(path.with_suffix(PLAYABLE), os.O_RDONLY | os.O_CLOEXEC)
 
     def close(self) -> None:
         """Let go of the file. Its last bytes are synced when it is archived."""
@@ -85,9 +110,14 @@ class Syncer:
         file.close()
 
     def run(self, stop: threading.Event) -> None:
-        """Sync everything that is open, every second, until `stop`."""
-        while not stop.wait(EVERY_S):
+        """Sync everything that is open, every second, until `stop`; name new files as soon as they can be played."""
+        due_s = 0.0
+        while not stop.wait(NAMING_S):
             with self._lock:
                 files = list(self._open)
             for file in files:
-                file.sync()
+                file.name()
+            if time.monotonic() >= due_s:
+                due_s = time.monotonic() + EVERY_S - NAMING_S / 2
+                for file in files:
+                    file.sync()

@@ -27,8 +27,9 @@ from drivers.types import DriverError
 FRAGMENT_S = 1.0  # what ffmpeg holds back before it writes: at most this is lost when the process is killed
 READ_BYTES = 65536
 INT_WAIT_S, TERM_WAIT_S = 3.0, 1.0
+NEW, PLAYABLE = ".new", ".mp4"  # a recording's ending while nothing whole is in it, and from then on
 MOVFLAGS = (
-    f"movflags=+frag_keyframe+empty_moov+default_base_moof:frag_duration={FRAGMENT_S * 1e6:.0f}"
+    f"movflags=+empty_moov+default_base_moof:frag_duration={FRAGMENT_S * 1e6:.0f}"
     ":flush_packets=1:video_track_timescale=90000"  # 5.1 picks 12800 for itself and 7.1 90000
     ":write_prft=wallclock"  # the camera's own clock a fragment, out of its sender reports (fmp4.Stamp)
 )
@@ -153,9 +154,11 @@ INPUT: Mapping[str, object] = {
 }
 
 
-def argv(stream: Stream, folder: Path, run: str, segment_s: float, list_fd: int) -> list[str]:
+def argv(stream: Stream, folder: Path, run: str, segment_s: float, list_fd: int, ending: str = PLAYABLE) -> list[str]:
     """The recording command. Files are named by run and number: ffmpeg overwrites an existing name, and names made of
     the clock come again when the clock is set back."""
+    # A fragment at each key frame too, but not where every frame is one: a header each would be a tenth of the bytes.
+    fragments = MOVFLAGS if stream.video == "mjpeg" else MOVFLAGS.replace("+empty_moov", "+frag_keyframe+empty_moov")
     source = ffmpeg.input("pipe:0", **INPUT)
     picked = [source["v:0"], *([source["a:0"]] if stream.audio else [])]
     options: dict[str, object] = {"c:v": "copy"}
@@ -167,10 +170,10 @@ def argv(stream: Stream, folder: Path, run: str, segment_s: float, list_fd: int)
     elif stream.audio:  # G.711 in MP4 is refused by ffmpeg and played by no browser
         options |= {"c:a": "aac", "b:a": "32k"}
     output = ffmpeg.output(
-        *picked, str(folder / f"{run}-%06d.mp4"), format="segment",
+        *picked, str(folder / f"{run}-%06d{ending}"), format="segment",
         segment_time=segment_s, segment_atclocktime=1, reset_timestamps=1,
         # Sound that stops coming must not hold the picture back for 10 s, which is what ffmpeg waits for it by itself.
-        max_interleave_delta=1_000_000, segment_format="mp4", segment_format_options=MOVFLAGS,
+        max_interleave_delta=1_000_000, segment_format="mp4", segment_format_options=fragments,
         segment_list=f"pipe:{list_fd}", segment_list_type="csv", **options,
     )  # fmt: skip
     output = output.global_args("-nostdin", "-hide_banner", "-loglevel", "repeat+level+warning",
@@ -202,13 +205,14 @@ def _environment() -> dict[str, str]:
 class Run:
     """One ffmpeg from start to end. Make it, read it and stop it in one thread: it ends when that thread does."""
 
-    def __init__(self, source: Source, stream: Stream, folder: Path, run: str, segment_s: float) -> None:
-        self.name = run
+    def __init__(self, source: Source, stream: Stream, folder: Path, run: str, segment_s: float,
+                 ending: str = PLAYABLE) -> None:  # fmt: skip
+        self.name, self._ending = run, ending
         self._source, self._folder = source, folder
         self._said: list[str] = []  # the last lines on standard error
         self._held: dict[int, bytes] = {}
         list_read, list_write = os.pipe()
-        command = argv(stream, folder, run, segment_s, list_write)
+        command = argv(stream, folder, run, segment_s, list_write, ending)
         try:
             self.process = subprocess.Popen(
                 [*LEASH, str(os.getpid()), *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -270,7 +274,7 @@ class Run:
 
     def open_file(self, index: int) -> Path:
         """The file of that number, whether it is there yet or not."""
-        return self._folder / f"{self.name}-{index:06d}.mp4"
+        return self._folder / f"{self.name}-{index:06d}{self._ending}"
 
     def cause(self) -> StreamError:
         """Why it ended, from what it said; its exit status says nothing (0 after a dead camera)."""

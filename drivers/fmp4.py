@@ -23,6 +23,8 @@ R = TypeVar("R")
 HOLE_S = 0.5  # two frames further apart than this, and than three frame times, have a hole between them
 VIDEO = {b"avc1": "h264", b"avc3": "h264", b"hvc1": "hevc", b"hev1": "hevc"}
 AUDIO = {b"mp4a": "aac"}
+OBJECTS = {0x6C: "mjpeg", 0x20: "mpeg4"}  # of `mp4v` entries: object type indications (14496-1, 7.2.6.6; mp4ra.org)
+PICTURES = {*VIDEO.values(), *OBJECTS.values()}
 
 
 class Unreadable(DriverError):
@@ -113,11 +115,18 @@ def read(path: Path) -> Facts:
                 break
             pending, told = b"", None
             whole = at + length
-    video = next((t for t in tracks.values() if t.codec in VIDEO.values()), None)
+    video = next((t for t in tracks.values() if t.codec in PICTURES), None)
     if video is None or not any(video.durations):
         raise Unreadable(f"{path.name} has no whole fragment with video ({size} bytes)", empty=whole == size)
     audio = next((t.codec for t in tracks.values() if t.codec in AUDIO.values() and any(t.durations)), None)
     return _facts(video, audio, whole, size)
+
+
+def begun(path: Path) -> bool:
+    """Whether there is a whole fragment in the file: from then on it can be played. Costs a few reads of its head."""
+    with path.open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        return any(kind == b"mdat" for kind, _, _ in boxes(file.fileno(), size))
 
 
 def _sound(reader: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
@@ -192,8 +201,28 @@ def _codec(minf: bytes) -> str:
         if kind == b"stbl":
             for inner, stsd in inside(content):
                 if inner == b"stsd":  # version+flags, count, then the first entry's length and type
+                    if stsd[12:16] == b"mp4v":
+                        return OBJECTS.get(_object_type(stsd), "mp4v")
                     return {**VIDEO, **AUDIO}.get(stsd[12:16], stsd[12:16].decode("latin-1"))
     return ""
+
+
+def _object_type(stsd: bytes) -> int:
+    """What an `mp4v` entry holds, out of its elementary stream descriptor; 0 when there is none.
+
+    Descriptors are tag, length (whose bytes but the last have their highest bit set), content: 3 holds an id and flags
+    (none of which ffmpeg sets), then 4, which begins with the object type (14496-1, 7.2.6.5).
+    """
+    at = stsd.find(b"esds") + 8  # version and flags
+    for tag, before in ((3, 0), (4, 3)):
+        at += before
+        if at < 8 or stsd[at : at + 1] != bytes([tag]):
+            return 0
+        at += 1
+        while at < len(stsd) and stsd[at] & 0x80:
+            at += 1
+        at += 1
+    return stsd[at] if at < len(stsd) else 0
 
 
 NTP_TO_UNIX_S = 2_208_988_800  # RFC 868: from 1900 to 1970
