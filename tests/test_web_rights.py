@@ -1,11 +1,10 @@
-"""Who may do what: every route against every role and against nobody, by the table and by nothing else."""
+"""Who may do what, and how a refusal reads. Every route against every role is tests/test_role_matrix.py."""
 
 from __future__ import annotations
 
 import pytest
 from flask import Blueprint, Flask
 
-from appliance import journal
 from appliance.model import Role
 from tests.fakes.seeded_site import PASSWORD, Site
 from tests.fakes.visitor import Visitor
@@ -31,34 +30,6 @@ def routes(app: Flask, entry: int = 8) -> list[tuple[str, str, str]]:
             path = app.url_map.bind("").build(rule.endpoint, values)
             found += [(method, path, right) for method in sorted((rule.methods or set()) & {"GET", "POST"})]
     return found
-
-
-@pytest.mark.parametrize("role", list(Role), ids=lambda role: role.value)
-def test_the_table_decides_every_route_for_every_role(site: Site, app: Flask, role: Role) -> None:
-    app.config["WTF_CSRF_ENABLED"] = False  # the right must refuse by itself, before any form is looked at
-    visitor = Visitor(app)
-    visitor.client.post("/signin", data={"login": site.login(role), "password": PASSWORD})
-    own = journal.head(site.db)[0]  # that they signed in
-    for method, path, right in routes(app, own):
-        if path in ("/live", "/signout"):
-            continue  # a stream never ends here; signing out would end this visit
-        answer = visitor.client.open(path, method=method)
-        allowed = right == rights.OPEN or rights.allows(role, right)
-        assert (answer.status_code != 403) is allowed, (role, method, path, right, answer.status_code)
-        assert answer.status_code < 500, (role, method, path)
-
-
-def test_somebody_who_is_not_signed_in_gets_nothing_but_the_sign_in_page(app: Flask) -> None:
-    app.config["WTF_CSRF_ENABLED"] = False
-    for method, path, right in routes(app):
-        answer = app.test_client().open(path, method=method)
-        if right == rights.OPEN:
-            assert answer.status_code != 403
-        elif method == "GET" and path != "/live":
-            assert answer.status_code == 302, path
-            assert answer.location.startswith("/signin"), path
-        else:
-            assert answer.status_code == 401, path
 
 
 def test_a_view_that_names_no_right_keeps_the_pages_from_starting(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
