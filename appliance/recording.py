@@ -79,7 +79,7 @@ class CameraLoop:
                                     stream)  # fmt: skip
         self.told = told.of(stream, clock, camera)
         self._stop = threading.Event()
-        self._over_udp = False  # the run's transport
+        self.transport: str | None = None  # of the newest run: tcp, udp, or relay (tcp through it)
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop` (set `poke` as well). Everything this thread starts ends with it."""
@@ -135,7 +135,7 @@ class CameraLoop:
         except NoSource as fault:
             log.warning("%s: %s", self.folder, fault)
             return End(fault.cause)
-        self._over_udp = lead.source.transport == "udp"
+        self.transport = "relay" if lead.relay else lead.source.transport
         with lead.opened() as source:
             return self._one_ffmpeg(db, want, here, source, lead.stream)
 
@@ -166,7 +166,7 @@ class CameraLoop:
 
     def first_frame(self, db: Database, want: Want, at: datetime) -> None:
         """Frames arrive: whatever was wrong is over."""
-        self.told.first_frame(db, want, at, over_udp=self._over_udp)
+        self.told.first_frame(db, want, at, over_udp=self.transport == "udp")
         self._source.works()
         self._say("recording", since=at)
 

@@ -71,7 +71,7 @@ class SourceFinder:
         self._camera, self._elsewhere, self._which = camera, elsewhere, stream
         self._transport: Literal["tcp", "udp"] = "tcp"
         self._sound = camera.sound
-        self._timeout_s = min(stall_s, 5.0) / 2  # ffmpeg's fires after twice this: when the recorder sees the stall too
+        self._timeout_s = min(stall_s, 5.0)  # a camera may need so long from PLAY to its first frame
         self._url = self._named()
         self._asked: rtsp_ask.Asked | None = None
         self._failures = self._knocks = 0

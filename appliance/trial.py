@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -91,11 +91,15 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class StreamReport:
-    """What became of one stream. `ok`: recorded, and without a gap after its first frame."""
+    """What became of one stream. `ok`: recorded, and without a gap after its first frame.
+
+    `transport`: how it came last: tcp, udp, or tcp through the relay that signs for ffmpeg; None: it was never reached.
+    """
 
     url: str
     name: str
     ok: bool
+    transport: str | None
     required_s: float
     recorded_s: float
     segments: tuple[Recorded, ...]
@@ -210,7 +214,8 @@ def record(config: Config, clock: Clock, seconds: float, asked: threading.Event,
         finally:
             stop.set()
             thread.join()
-        return report(db, config, exam, tuple(s.path for s in left))
+        ways = {loop.camera.id: loop.transport for loop in loops}
+        return report(db, config, exam, tuple(s.path for s in left), ways)
 
 
 def _record(
@@ -249,15 +254,17 @@ def _follow(
     return exam
 
 
-def report(db: Database, config: Config, exam: Exam, taken_in: tuple[str, ...]) -> Report:
+def report(db: Database, config: Config, exam: Exam, taken_in: tuple[str, ...], ways: Mapping[str, str | None]
+           ) -> Report:  # fmt: skip
     """What became of each stream."""
     covered = {c.camera: c for c in coverage.summary(db, config, exam, exam.ends_at)}
-    streams = tuple(_stream(db, exam, each, covered[each.id]) for each in config.cameras)
+    streams = tuple(_stream(db, exam, each, covered[each.id], ways.get(each.id)) for each in config.cameras)
     return Report(all(s.ok for s in streams), str(config.video), iso(exam.starts_at), iso(exam.ends_at), streams,
                   taken_in)  # fmt: skip
 
 
-def _stream(db: Database, exam: Exam, each: Camera, covered: coverage.CameraCoverage) -> StreamReport:
+def _stream(db: Database, exam: Exam, each: Camera, covered: coverage.CameraCoverage, way: str | None
+            ) -> StreamReport:  # fmt: skip
     until = exam.ends_at + timedelta(seconds=TAIL_S + END_WAIT_S)
     found = archive.segments(db, camera=each.id, since=exam.starts_at, until=until)
     files = tuple(_recorded(segment) for segment in found)
@@ -265,7 +272,7 @@ def _stream(db: Database, exam: Exam, each: Camera, covered: coverage.CameraCove
     later = [g for g in covered.gaps if first_at is not None and g.starts_at >= first_at]
     gaps = tuple(Missing(iso(g.starts_at), iso(g.ends_at), _seconds(g.starts_at, g.ends_at), g.cause)
                  for g in covered.gaps)  # fmt: skip
-    return StreamReport(each.stream or each.onvif or "", each.id, bool(files) and not later,
+    return StreamReport(each.stream or each.onvif or "", each.id, bool(files) and not later, way,
                         round(covered.required_s, 3), round(covered.recorded_s, 3), files, gaps)  # fmt: skip
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
@@ -21,6 +25,8 @@ from appliance.model import ApplianceError
 from tests.fakes.recorded_site import ROOT, wait_until
 from tests.fakes.rtsp_camera import Manner, RtspCamera
 from tests.fakes.rtsp_film import slices_in
+from tests.fakes.rtsp_jpeg import pictures_in
+from tests.fakes.tls import server_context
 
 Stream = dict[str, Any]
 
@@ -54,7 +60,17 @@ STRANGE = {
     "varying rate": Manner(rare=(5, 2)),
     "begins mid-GOP": Manner(gop=20, mid_gop=True),
     "hangs up": Manner(hang_up_at=30),
+    "MJPEG": Manner(codec="mjpeg"),
+    "sound in AAC": Manner(sound="aac"),
+    "rtsps": Manner(),
+    "begins late": Manner(mute_play_s=3.0),
 }
+HEVC, UDP, RELAY = "h265 with B-frames", "udp", "sha-256"
+
+
+def held(path: Path, codec: str) -> list[str]:
+    """What a recording holds, frame by frame."""
+    return pictures_in(path) if codec == "mjpeg" else slices_in(path, codec)
 
 
 @pytest.fixture(scope="module")
@@ -62,14 +78,16 @@ def strange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tupl
     """Of each strange camera: its part of the report, the slices recorded, and those it sent meanwhile."""
     folder = tmp_path_factory.mktemp("strange") / "to"
     with ExitStack() as running:
-        cameras = {name: running.enter_context(RtspCamera(manner)) for name, manner in STRANGE.items()}
+        tls = {"rtsps": server_context(folder.parent)}
+        manners = {name: replace(manner, tls=tls.get(name)) for name, manner in STRANGE.items()}
+        cameras = {name: running.enter_context(RtspCamera(manner)) for name, manner in manners.items()}
         urls = [word for camera in cameras.values() for word in ("--url", camera.url)]
         status, report, _ = record(folder, 7, *urls, "--segment-s", "3", password=Manner().password)
     assert status == 1  # one hangs up
     found = {}
     for (name, camera), stream in zip(cameras.items(), report["streams"], strict=True):
         with ThreadPoolExecutor(2) as several:
-            parts = several.map(lambda s: slices_in(folder / s["path"], STRANGE[name].codec), stream["segments"])  # noqa: B023
+            parts = several.map(lambda s: held(folder / s["path"], STRANGE[name].codec), stream["segments"])  # noqa: B023
             recorded = [each for part in parts for each in part]
         first = camera.sent.index(recorded[0])
         found[name] = stream, recorded, camera.sent[first : first + len(recorded)]
@@ -87,7 +105,9 @@ def test_every_frame_a_strange_camera_sent_is_recorded_once(
     assert recorded == sent
     assert len(recorded) == sum(segment["frames"] for segment in stream["segments"])
     assert len(stream["segments"]) >= 2
-    assert {segment["codec"] for segment in stream["segments"]} == {"hevc" if "h265" in name else "h264"}
+    assert {segment["codec"] for segment in stream["segments"]} == {
+        {HEVC: "hevc", "MJPEG": "mjpeg"}.get(name, "h264")}  # fmt: skip
+    assert stream["transport"] == {UDP: "udp", RELAY: "relay"}.get(name, "tcp")
     assert {segment["sound"] for segment in stream["segments"]} == {"aac" if "sound" in name else None}
 
 
@@ -154,6 +174,41 @@ def test_killed_it_leaves_playable_files_that_the_next_run_takes_in(tmp_path: Pa
         archived = [data for each, data in now.items() if each.endswith(run_and_number)]
         assert archived in ([content], [])  # the same bytes; none when it was too new to hold a frame
     assert {s["path"] for s in report["streams"][0]["segments"]}.isdisjoint(report["taken_in"])
+
+
+LONG = os.environ.get("EXAMSITE_LONG") == "1"
+
+
+def frames_that_play(path: Path) -> int:
+    """Frames of a file that a player shows; every file must be read without its end being missed."""
+    argv = ["ffmpeg", "-nostdin", "-v", "error", "-i", str(path), "-f", "null", "-progress", "pipe:1", "-"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return int(re.findall(r"frame=(\d+)", done.stdout)[-1])
+
+
+@pytest.mark.parametrize("kill", range(25 if LONG else 1))  # 25 kills: EXAMSITE_LONG=1
+def test_every_recording_plays_whenever_it_is_killed(tmp_path: Path, kill: int) -> None:
+    folder, count = tmp_path / "to", 2
+    with ExitStack() as running:
+        cameras = [running.enter_context(RtspCamera(Manner())) for _ in range(count)]
+        words = [word for camera in cameras for word in ("--url", camera.url)]
+        words += ["--segment-s", "2", "--to", str(folder), "--seconds", "60"]
+        process = subprocess.Popen(command(*words), cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        running.callback(process.wait)
+        running.callback(process.kill)
+        wait_until(lambda: len(list(folder.glob("archive/*/*/*-000000.mp4"))) == count, "a file of each is finished")
+        before = len(list(folder.glob("incoming/*/*")))
+        wait_until(lambda: len(list(folder.glob("incoming/*/*"))) > before or LONG, "new files are begun")
+        sleep(random.uniform(0.0, 2.0 if LONG else 0.2))
+        process.kill()
+        process.wait()
+        sent = [len(camera.sent) for camera in cameras]
+    found = {path: frames_that_play(path) for path in folder.rglob("*.mp4")}
+    assert all(found.values())
+    for name, frames in zip(sorted({path.parent.name for path in found}), sent, strict=True):
+        recorded = sum(count for path, count in found.items() if path.parent.name == name)
+        assert recorded > frames / 2
 
 
 @pytest.mark.parametrize(

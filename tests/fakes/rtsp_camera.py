@@ -17,20 +17,25 @@ import os
 import re
 import secrets
 import socket
+import ssl
 import struct
 import threading
 import time
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from tests.fakes import rtsp_jpeg
 from tests.fakes.rtsp_film import SLICES, clip, digest, kind_of, number_unit
 
 RTP_BYTES = 1200
 NTP_EPOCH_S = 2208988800
-SOUNDS = {  # payload type, rtpmap, what 20 ms are, RTP clock ticks of them
+# One silent AAC frame of 1024 samples, after the AU header of RFC 3640 (its length in bits, size and index).
+AAC = b"\x00\x10" + struct.pack(">H", 4 << 3) + b"\x01\x18\x20\x07"
+SOUNDS = {  # payload type, rtpmap, what 20 ms are (of AAC: 64), RTP clock ticks of them
     "pcma": (8, "PCMA/8000", b"\xd5" * 160, 160),
     "pcmu": (0, "PCMU/8000", b"\xff" * 160, 160),
     "g726": (97, "G726-32/8000", b"\x00" * 80, 160),
+    "aac": (97, "MPEG4-GENERIC/16000/1", AAC, 1024),
     "l16": (97, "L16/16000/1", b"\x00\x01" * 320, 320),
     "speex": (97, "speex/8000", b"\x00" * 20, 160),
 }
@@ -63,6 +68,8 @@ class Manner:
     silent_sound: bool = False  # the sound is in the SDP and never comes
     sizes: tuple[str, ...] = ("320x180",)  # one after the other, in the middle of a clip
     mute_describe_s: float = 0.0
+    mute_play_s: float = 0.0  # after PLAY was answered
+    tls: ssl.SSLContext | None = None
     numbered: bool = False  # H.264 only
     bit_rate: str = "300k"
 
@@ -83,11 +90,14 @@ class RtspCamera:
 
     @property
     def url(self) -> str:
-        return f"rtsp://127.0.0.1:{self.port}/live?channel=1"
+        return f"{'rtsps' if self.manner.tls else 'rtsp'}://127.0.0.1:{self.port}/live?channel=1"
 
     def frames(self) -> list[tuple[int, tuple[bytes, ...]]]:
         """The whole clip; with several sizes, one part after the other."""
         m = self.manner
+        if m.codec == "mjpeg":
+            made = rtsp_jpeg.pictures(m.fps, m.seconds, m.sizes[0])
+            return [(place, (picture,)) for place, picture in enumerate(made)]
         found: list[tuple[int, tuple[bytes, ...]]] = []
         for size in m.sizes:
             part = clip(m.codec, m.fps, m.gop, m.seconds // len(m.sizes), m.b_frames, size, m.bit_rate)
@@ -125,6 +135,11 @@ class RtspCamera:
                 wire, _ = self._server.accept()
             except OSError:
                 return
+            if self.manner.tls is not None:
+                try:
+                    wire = self.manner.tls.wrap_socket(wire, server_side=True)
+                except OSError:
+                    continue  # it wanted no TLS of ours
             self._wires.add(wire)
             threading.Thread(target=Client(self, wire).serve, daemon=True).start()
 
@@ -245,17 +260,22 @@ class Client:
             "s=fake",
             "c=IN IP4 0.0.0.0",
             "t=0 0",
-            "m=video 0 RTP/AVP 96",
-            f"a=rtpmap:96 {m.codec.upper()}/90000",
+            f"m=video 0 RTP/AVP {26 if m.codec == 'mjpeg' else 96}",
+            "" if m.codec == "mjpeg" else f"a=rtpmap:96 {m.codec.upper()}/90000",
             self._fmtp(),
             "a=control:track1",
         ]
         if m.sound:
             number, rtpmap, _, _ = SOUNDS[m.sound]
-            lines += [f"m=audio 0 RTP/AVP {number}", f"a=rtpmap:{number} {rtpmap}", "a=control:track2"]
+            lines += [f"m=audio 0 RTP/AVP {number}", f"a=rtpmap:{number} {rtpmap}"]
+            if m.sound == "aac":  # AAC-LC, 16 kHz, mono (ISO 14496-3, 1.6.2.1)
+                lines.append("a=fmtp:97 mode=AAC-hbr;config=1408;sizeLength=13;indexLength=3;indexDeltaLength=3")
+            lines.append("a=control:track2")
         return "\r\n".join(line for line in lines if line) + "\r\n"
 
     def _fmtp(self) -> str:
+        if self._manner.codec == "mjpeg":
+            return ""
         if not self._manner.parameter_sets_in_sdp:
             return "a=fmtp:96 packetization-mode=1" if self._manner.codec == "h264" else ""
         _, first = self._camera.frames()[0]
@@ -298,6 +318,7 @@ class Client:
 
     def _send_all(self) -> None:
         m, camera, frames = self._manner, self._camera, self._camera.frames()
+        self._over.wait(m.mute_play_s)
         first = camera.frame_now() + 1
         if not m.mid_gop:
             first += -first % m.gop
@@ -313,7 +334,8 @@ class Client:
                 while m.sound and not m.silent_sound and sound_s <= time.monotonic() and 2 in self._ways:
                     kind, _, data, ticks = SOUNDS[m.sound]
                     self._rtp(2, kind, sound_sequence, stamp_of_sound, data, last=False)
-                    sound_s, stamp_of_sound, sound_sequence = sound_s + 0.02, stamp_of_sound + ticks, sound_sequence + 1
+                    sound_s += 0.064 if m.sound == "aac" else 0.02
+                    stamp_of_sound, sound_sequence = stamp_of_sound + ticks, sound_sequence + 1
             if m.hang_up_at and n >= m.hang_up_at:
                 self._wire.shutdown(socket.SHUT_RDWR)
                 return
@@ -330,13 +352,20 @@ class Client:
             for unit in units_:
                 sequence = self._unit(unit, sequence, stamp, last=unit is units_[-1])
             self._flush()
-            if m.numbered:
+            if m.codec == "mjpeg":
+                camera.sent += [rtsp_jpeg.digest(unit) for unit in units_]
+            elif m.numbered:
                 camera.newest = max(camera.newest, number)
             else:
                 camera.sent += [digest(unit) for unit in units_ if kind_of(unit, m.codec) in SLICES[m.codec]]
 
     def _unit(self, unit: bytes, sequence: int, stamp: int, *, last: bool) -> int:
-        """One NAL unit in one packet, or in fragments (RFC 6184, 5.8; RFC 7798, 4.4.3); returns the next number."""
+        """A picture in packets, or a NAL unit in one or in fragments (RFC 6184, 5.8; RFC 7798, 4.4.3)."""
+        if self._manner.codec == "mjpeg":
+            parts = rtsp_jpeg.payloads(unit)
+            for n, part in enumerate(parts, 1):
+                self._rtp(1, 26, sequence + n - 1, stamp, part, last=n == len(parts))
+            return sequence + len(parts)
         if len(unit) <= RTP_BYTES:
             self._rtp(1, 96, sequence, stamp, unit, last=last)
             return sequence + 1
