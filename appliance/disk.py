@@ -21,7 +21,7 @@ from drivers.types import DriverError
 
 MEASURED_FILES = 240  # of each camera: four hours of 60 s, so that a page is not made slow by a year of recordings
 MEASURED_WITHIN = timedelta(days=7)
-MEASURED_LEAST_S = 60.0  # less than this says nothing about a rate
+MEASURED_LEAST_S = 59.0  # less than this says nothing about a rate
 USUAL_EXAM = timedelta(hours=4)  # what a day is taken for while no exam is planned
 
 REPLACE = N_("Check that it is attached and not write-protected; replace it if it is worn out.")

@@ -127,13 +127,22 @@ class Media:
                 return None
             return CAUSE_OF[state]
 
-    def failed(self, here: Config, said: str, *, sure: bool = False) -> None:
-        """A recording could not be written there. Unless `sure` a trial file decides: it may have been that one."""
+    def failed(self, here: Config, said: str, *, sure: bool = False) -> str | None:
+        """A recording could not be written there. Unless `sure` a trial file decides: it may have been that one.
+
+        Returns the cause when it was the disk.
+        """
         said = said if sure else host.write_fault(here.incoming) or ""
-        if said:
-            full = said in (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
-            with self._lock:
-                self._set(self._disk(here), "full" if full else "failing", said)
+        if not said:
+            return None
+        with self._lock:
+            disk = self._disk(here)
+            disk.looked_s = float("-inf")  # a disk that was pulled is not there; that is not for a person to decide
+            state = self._look(disk)
+            if state != "missing":
+                state = "full" if said in (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT)) else "failing"
+                self._set(disk, state, said)
+        return CAUSE_OF[state]
 
     def begin(self, db: Database) -> None:
         """Read which disks are ours. One that was never marked is marked at the first look."""

@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from appliance import cameras as camera_states
+from appliance import disk as forecast
 from appliance import exams, health, journal, store
 from appliance.alarm_board import BoardLink
 from appliance.checks import box, cameras, catalog, disk, panels, results, runner
@@ -24,10 +25,11 @@ from appliance.checks.results import Group, Verdict
 from appliance.clock import SystemClock, iso
 from appliance.commands.check import check
 from appliance.config import Config
+from appliance.disk import Forecast
 from appliance.model import message
 from appliance.profile import Limits
 from appliance.words import Words
-from drivers.host import ClockFacts, DiskFacts
+from drivers.host import ClockFacts
 from drivers.picture import PictureFacts
 from drivers.rtsp import StreamFacts
 from tests.fakes.cameras import StartCameras, camera
@@ -125,29 +127,32 @@ def test_the_planned_day_counts_every_cameras_hours_and_no_hour_twice(config: Co
     exam = planned(db, config, clock)
     rate = config.profile.limits.planned_mbit_s * 1_000_000 / 8
     hours = timedelta(hours=2 + 3 + 1, minutes=55) * 2 + timedelta(hours=1 + 3, minutes=55)
-    assert disk.fullest_day_bytes(config, [exam]) == pytest.approx(hours.total_seconds() * rate)
+    around = timedelta(seconds=3 * (config.profile.recording.lead_s + config.profile.recording.tail_s))
+    day = forecast.fullest_day_bytes(config, [exam], {})
+    assert day == pytest.approx((hours + around).total_seconds() * rate)
     twin = replace(exam, id="math")
-    assert disk.fullest_day_bytes(config, [exam, twin]) == disk.fullest_day_bytes(config, [exam])
-    assert disk.fullest_day_bytes(config, []) == 0
+    assert forecast.fullest_day_bytes(config, [exam, twin], {}) == day
+    assert forecast.fullest_day_bytes(config, [], {}) == 0
 
 
 @pytest.mark.parametrize(
     ("free", "fault", "planned_bytes", "verdict"),
-    [(16, None, 10, "passed"), (15, None, 10, "failed"), (2, None, 0, "passed"), (1, None, 0, "failed"),
-     (99, "Read-only file system", 10, "failed")],
+    [(15, None, 10, "passed"), (14, None, 10, "failed"), (1, None, 0, "passed"), (0, None, 0, "failed"),
+     (98, "Read-only file system", 10, "failed")],
 )  # fmt: skip
 def test_disk_space_is_what_is_left_above_the_reserve(
     free: int, fault: str | None, planned_bytes: int, verdict: str
 ) -> None:
-    space = disk.Space(DiskFacts(100, free, fault), planned_bytes)
-    assert disk.enough(space, needed_days=1.5, reserve_bytes=1).verdict == verdict
+    found = Forecast(100, free, 1, planned_bytes, planned_bytes > 0, needed_days=1.5, fault=fault)
+    assert disk.enough(found).verdict == verdict
 
 
 def test_a_recording_disk_that_is_not_there_fails(config: Config) -> None:
     (config.video / "incoming").rmdir()
     (config.video / "archive").rmdir()
     config.video.rmdir()
-    found = runner.examine(disk.group(config, []))["disk.space"]
+    database(config)
+    found = runner.examine(disk.group(config, clock_at("02:00")))["disk.space"]
     assert found.verdict == "failed"
     assert "video" in str(found.found)
 

@@ -17,6 +17,7 @@ from appliance import archive, coverage, exams, journal, store
 from appliance.cameras import CameraState
 from appliance.clock import FakeClock, SystemClock
 from appliance.config import Config
+from appliance.media import Media
 from appliance.pulse import Backwards, Pulse
 from appliance.recording import CameraLoop
 from appliance.store import Database
@@ -79,7 +80,7 @@ def recording(config: Config, *names: str, clock: SystemClock = CLOCK) -> Iterat
         thread = threading.Thread(target=syncer.run, args=(stop,))
         thread.start()
         ending.callback(thread.join)
-        loops = {name: CameraLoop(config, clock, config.camera(name), syncer) for name in names}
+        loops = {name: CameraLoop(config, clock, config.camera(name), syncer, Media(config, clock)) for name in names}
         window = exams.Window(EXAM, "", "yard", AT, AT)
         for loop in loops.values():
             loop.want = Want(window, 1, float("inf"))
@@ -149,7 +150,7 @@ def morning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Morning]:
             for command in ("silence yard 60", "silence lane 1.5", "drop door 0.2"):
                 cameras.control(command)
             lane = len(adopted(db, "lane"))
-            loops["shed"].config = replace(config, reserve_bytes=1 << 60)
+            loops["shed"].media = Media(replace(config, reserve_bytes=1 << 60), CLOCK)
             time.sleep(1.6)
             wait_until(lambda: found.look_at_the_open_file(loops["gate"]), "one file is open behind the finished ones")
             wait_until(lambda: loops["yard"].state.state == "reconnecting", "the silence is seen")
@@ -157,7 +158,7 @@ def morning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Morning]:
             cameras.control("silence yard 0")
             wait_until(lambda: loops["shed"].state.cause == "disk full", "the reserve is reached")
             found.at_reserve = len(adopted(db, "shed"))
-            loops["shed"].config = config
+            loops["shed"].media = Media(config, CLOCK)
             wait_until(lambda: all(loop.state.state == "recording" for loop in loops.values()), "all record again")
             yard = len(adopted(db, "yard"))
             wait_until(lambda: len(adopted(db, "yard")) > yard and len(adopted(db, "lane")) > lane + 1, "more segments")

@@ -31,6 +31,7 @@ EXAM = "maths"
 def site(
     folder: Path, addresses: Mapping[str, Address], *, sound: Iterable[str] = (), segment_s: float = 2.0,
     stall_s: float = 3.0, video: Path | None = None, reserve_bytes: int = 1_000_000, onvif: Iterable[str] = (),
+    reserve_video: Path | None = None,
 ) -> Config:  # fmt: skip
     """Every camera in a corridor of its own; required exactly while the exam lasts. Makes the database."""
     profile = tomllib.loads((ROOT / "examples/ru-ege.toml").read_text(encoding="utf-8"))
@@ -45,7 +46,8 @@ def site(
     said = {
         "profile": "profile.toml",
         "site": {"code": "0123", "name": names, "timezone": "Asia/Yekaterinburg"},
-        "storage": {"data": "data", "video": str(video or "video"), "reserve_bytes": reserve_bytes},
+        "storage": {"data": "data", "video": str(video or "video"), "reserve_bytes": reserve_bytes,
+                    **({"reserve_video": str(reserve_video)} if reserve_video else {})},
         "room": [{"code": name, "kind": "corridor", "name": names} for name in addresses],
         "camera": [
             {"id": name, "name": names, "room": name, "user": address.user, "password_file": f"{name}.password",
