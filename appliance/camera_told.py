@@ -14,7 +14,7 @@ from appliance.store import Database
 from drivers.types import WholeCamera
 
 # Some makers write the password into the stream's address: user=admin_password=..._channel=1
-SHOWN = re.compile(r"(pass(?:word|wd)?|pwd)=[^&_/\s]*", re.IGNORECASE)
+SHOWN = re.compile(r"(pass(?:word|wd)?|pwd)=[^&_/\s\"\\]*", re.IGNORECASE)
 
 
 def keep(db: Database, clock: Clock, camera: str, whole: WholeCamera) -> None:

@@ -29,6 +29,7 @@ from web import (
     archive,
     badges,
     before,
+    camera_acts,
     cameras,
     checks,
     context,
@@ -48,6 +49,7 @@ from web import (
     marks,
     plans,
     rights,
+    taking_in,
 )
 from web.feed import Feed
 
@@ -136,8 +138,9 @@ def _sign_in_with(app: Flask) -> None:
 
 def _register(app: Flask) -> None:
     for subject in (
-        access, accounts, alarm_acts, alarm_log, alarms, archive, badges, before, cameras, checks, coverage, duty,
-        exams, export, health, journal, journal_form, journal_head, live, live_view, marks, plans,
+        access, accounts, alarm_acts, alarm_log, alarms, archive, badges, before, camera_acts, cameras, checks,
+        coverage, duty, exams, export, health, journal, journal_form, journal_head, live, live_view, marks, plans,
+        taking_in,
     ):  # fmt: skip
         app.register_blueprint(subject.views)
     rights.needs(rights.OPEN)(app.view_functions["static"])
