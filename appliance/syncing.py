@@ -48,6 +48,7 @@ class Open:
             return
         with suppress(OSError):  # not begun yet, or archived meanwhile; a disk that fails is found by `sync`
             if fmp4.begun(path):
+                archive.sync(path)  # else a power cut may leave the name and not what is in it
                 archive.name(path)
                 self._named = path
 
