@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from appliance import identity, journal, store
+from appliance import anchors, identity, journal, store
 from appliance.clock import Clock, iso, parse
 from appliance.model import N_, Actor, message
 from appliance.store import Database
@@ -64,6 +64,6 @@ class Alive:
             return
         self._beaten_mono_s = clock.mono_s()
         with store.transaction(db):
-            journal.append(db, clock, journal.ALIVE, KEEPER)
+            journal.append(db, clock, journal.ALIVE, KEEPER, **anchors.bracket(db))
         if self._looking is None:
             self._looking = self._pool.submit(self.look)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import rfc8785
 
-from appliance import checkpoints, exams, identity, journal, merkle, personal, store
+from appliance import anchors, checkpoints, exams, identity, journal, merkle, personal, store
 from appliance import verify_journal as verifier
 from appliance.checkpoints import Checkpoint
 from appliance.clock import Clock, iso
@@ -82,6 +82,9 @@ def export(db: Database, config: Config, clock: Clock, by: Actor, folder: Path, 
             path=str(folder),
             cause=str(cause.strerror),
         ) from cause
+    if anchors.outside(config, folder):
+        with store.transaction(db):
+            anchors.note(db, clock, head.size, "export", str(folder), by.id)
     return Exported(folder, len(rows) if rows is not None else head.size, head)
 
 

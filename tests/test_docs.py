@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -15,7 +16,7 @@ import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import BaseModel
 
-from appliance import checkpoints, journal, merkle, notes, personal, verify_journal
+from appliance import checkpoints, cosignatures, journal, merkle, notes, personal, verify_journal
 from appliance.__main__ import examsite
 from appliance.config import _File
 from appliance.kinds import KINDS
@@ -132,6 +133,30 @@ def test_the_worked_example_of_a_checkpoint_is_right() -> None:
     signer = notes.Signer(origin, Ed25519PrivateKey.from_private_bytes(seed))
     assert signer.verifier.vkey == vkey
     assert f"```\n{notes.sign(checkpoints.body(origin, 3, root), signer)}```" in text
+
+
+def test_the_worked_examples_of_marks_outside_are_right() -> None:
+    text = (DOCS / "journal-witness.md").read_text(encoding="utf-8")
+    stick, request, key, line = re.findall(r"```\n(.*?)```", text, re.DOTALL)
+    signing = (DOCS / "journal-checkpoints.md").read_text(encoding="utf-8")
+    (vkey,) = re.findall(r"^(examsite/\S+\+[0-9a-f]{8}\+\S+)$", signing, re.MULTILINE)
+    journals = verify_journal.read_key(vkey.encode(), "key")
+    marks = [verify_journal.read_checkpoint(note, journals, "mark") for note in verify_journal.notes_in(stick.encode())]
+    assert [mark.size for mark in marks] == [2, 3]
+    head, _, note = request.removeprefix("POST /add-checkpoint\n\n").partition("\n\n")
+    assert note == stick.partition("\n\n\u2014 ")[2].partition("\n\n")[2]
+    old, proof = head.split("\n")
+    assert old == "old 2"
+    assert merkle.consistent(2, marks[0].root, 3, marks[1].root, [base64.b64decode(proof)])
+    signed = note.partition("\n\n")[0] + "\n"
+    [cosigned] = notes.parse(f"{signed}\n{line}").signatures
+    seen_at = cosignatures.cosigner(key).seen_at(signed, cosigned)
+    assert f"`time {seen_at}`" in text
+    leaves = re.findall(r'^\| `(\["\S+\])` \| `([0-9a-f]{64})` \|$', text, re.MULTILINE)
+    hashes = [merkle.leaf(row.encode()) for row, _ in leaves]
+    assert [each.hex() for each in hashes] == [stated for _, stated in leaves]
+    assert f"The root is `{merkle.root_of(hashes).hex()}`" in text
+    assert all(f"`{each.hex()}`" in text for each in merkle.inclusion_of(hashes, 1))
 
 
 def test_the_worked_example_of_a_journal_folder_holds(tmp_path: Path) -> None:

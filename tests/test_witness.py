@@ -27,6 +27,7 @@ from appliance import (
     store,
     witness,
 )
+from appliance.alive import Alive
 from appliance.clock import FakeClock
 from appliance.config import Config, ConfigError
 from appliance.kinds import sentence
@@ -35,6 +36,7 @@ from appliance.notes import NoteError
 from appliance.store import Database
 from appliance.witness_at import WitnessAt
 from appliance.words import Words
+from drivers.host import ClockFacts
 from tests.fakes import seeded_site
 from tests.fakes.witness import Answer, Witness, running
 
@@ -111,6 +113,23 @@ def test_each_checkpoint_is_signed_once_and_its_cosignature_kept_and_true(site: 
     assert len(elsewhere.asked) == asked  # nothing new: nothing is asked
     assert [e.kind for e in site.kinds("witness.agreed", "witness.lost", "anchor.contradicted")] == ["witness.agreed"]
     assert elsewhere.remembered()[identity.of(site.db).origin][0] == checkpoints.latest(site.db).size  # type: ignore[union-attr]
+
+
+def test_a_sign_of_life_carries_the_newest_cosignature_and_is_covered_by_the_next(
+    site: Site, elsewhere: Witness
+) -> None:
+    beating = Alive(60.0, lambda: ClockFacts(None))
+    beating.tick(site.db, site.clock)
+    site.turn()
+    site.clock.advance(60)
+    beating.tick(site.db, site.clock)
+    before, after = (e.data for e in site.kinds("box.alive")[-2:])
+    assert before == {}
+    held = checkpoints.at_size(site.db, after["witnessed"]["size"])
+    assert held is not None
+    text = held.note.partition("\n\n")[0] + "\n"
+    [line] = notes.parse(f"{text}\n{after['witnessed']['line']}\n").signatures
+    assert cosignatures.cosigner(elsewhere.vkey).seen_at(text, line) == elsewhere.now
 
 
 def test_only_the_checkpoint_and_hashes_leave(site: Site, elsewhere: Witness) -> None:
