@@ -502,6 +502,28 @@ def test_a_checkpoint_is_given_as_a_file_or_as_its_text(folder: Path, good: Seal
         assert [c.size for c in check(folder, [each]).held] == [5]
 
 
+def test_a_file_of_several_checkpoints_is_several_checkpoints(folder: Path, good: Sealed, tmp_path: Path) -> None:
+    """As on the head's stick: an empty line between them. Each is judged, each that is none is named by its number."""
+    marks, sizes = tmp_path / "marks.txt", (2, 5, 11)
+    marks.write_text("\n".join(good.note(n) for n in sizes), encoding="utf-8")
+    report = check(folder, [str(marks)])
+    named = [(f"{marks}, {number}", size) for number, size in enumerate(sizes, 1)]
+    assert (report.ok, [(c.file, c.size) for c in report.held]) == (True, named)
+    lines = [good.note(2), good.note(5).replace("\n5\n", "\n6\n"), good.note(11) + good.note(11), good.note(7)]
+    report = check(folder, ["\n".join(lines)])
+    assert (report.exit_status, [c.size for c in report.held]) == (2, [2, 7])
+    assert [(f.what, f.args["file"]) for f in report.refusals] == [("signature", "--checkpoint, 2"),
+                                                                   ("note", "--checkpoint, 3")]  # fmt: skip
+    assert told(check(folder, [good.note(2) + "\n"])) == ["note"]
+
+
+def test_the_newest_checkpoints_copy_among_the_stored_is_missed_too(own: Path) -> None:
+    (own / "checkpoints/000000000012.note").unlink()
+    report = check(own)
+    assert (told(report), report.exit_status) == (["no-file"], 2)
+    assert report.refusals[0].args["file"] == "checkpoints/000000000012.note"
+
+
 def test_an_altered_given_checkpoint_is_refused_and_not_the_journals_fault(folder: Path, good: Sealed) -> None:
     altered = good.note(5).replace("\n5\n", "\n6\n")
     report = check(folder, [altered, good.note(4)])
