@@ -182,11 +182,18 @@ def days(db: Database, medium: str) -> list[str]:
         " order by day", (medium,))]  # fmt: skip
 
 
-def of_day(db: Database, medium: str, day: str, *, retired: bool = False) -> list[Segment]:
-    """One day's recordings on one disk, of every stream; those whose file was deleted, or all others."""
+def of_day(
+    db: Database, medium: str, day: str, *, retired: bool = False, outside: Iterable[tuple[datetime, datetime]] = ()
+) -> list[Segment]:
+    """One day's recordings on one disk, of every stream; those whose file was deleted, or all others.
+
+    With `outside` only those that touch none of these spans.
+    """
+    spans = [(iso(begins), iso(ends)) for begins, ends in outside]
+    given = (f"archive/{day}/", f"archive/{day}0", medium, *(at for span in spans for at in span))
     return [_segment(row) for row in db.rows(
         f"select * from segment where path >= ? and path < ? and medium = ? and retired is {'not ' * retired}null"  # noqa: S608
-        " order by path", (f"archive/{day}/", f"archive/{day}0", medium))]  # fmt: skip
+        + " and not (ends_at > ? and starts_at < ?)" * len(spans) + " order by path", given)]  # fmt: skip
 
 
 def retired(db: Database) -> dict[int, list[Segment]]:

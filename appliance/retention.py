@@ -11,7 +11,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from appliance.archive import Segment
 from appliance.clock import Clock
 from appliance.config import Config
 from appliance.exams import Exam
+from appliance.gap_causes import LONGEST_SEGMENT
 from appliance.model import N_, Actor, Message, message
 from appliance.store import Database
 from drivers import host
@@ -64,16 +65,32 @@ def unlocked(db: Database, config: Config, now: datetime, on_disk: str) -> Itera
     claims = _claims(db, config, now)
     extra_before = now - timedelta(days=config.profile.retention.extra_days)
     days = archive.days(db, on_disk)
-    for extra in (True, False):
-        for day in days:
-            found = [s for s in archive.of_day(db, on_disk, day) if s.retired is None and not s.held]
-            near = [claim for claim in claims if any(_claims_it(claim, s) for s in found)]
-            chosen = tuple(s for s in found if _may_go(s, near, extra=extra, extra_before=extra_before))
+    for day in days:
+        near = _near(claims, day)
+        if datetime.fromisoformat(day).replace(tzinfo=UTC) < extra_before:
+            found = archive.of_day(db, on_disk, day, outside=[(c.starts_at, c.ends_at) for c in near])
+            chosen = tuple(s for s in found if not s.held and s.ends_at < extra_before)
             if chosen:
-                ids = tuple(sorted({c.exam.id for c in near if any(_claims_it(c, s) for s in chosen)}))
-                why = message(EXTRA) if extra else max(
-                    (c.over for c in near if c.exam.id in ids and c.over), key=lambda m: str(m.args))  # fmt: skip
-                yield Batch(on_disk, day, why, ids, chosen)
+                yield Batch(on_disk, day, message(EXTRA), (), chosen)
+    for day in days:
+        near = _near(claims, day)
+        if any(claim.over is not None for claim in near):
+            chosen = tuple(s for s in archive.of_day(db, on_disk, day) if not s.held and _expired(s, near))
+            if chosen:
+                of = [c for c in near if any(_claims_it(c, s) for s in chosen)]
+                why = max((c.over for c in of if c.over is not None), key=lambda m: str(m.args))
+                yield Batch(on_disk, day, why, tuple(sorted(c.exam.id for c in of)), chosen)
+
+
+def _near(claims: Iterable[_Claim], day: str) -> list[_Claim]:
+    """The exams that may claim something of a UTC day, recordings that began at its end included."""
+    begins = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    return [c for c in claims if c.ends_at > begins and c.starts_at < begins + timedelta(days=1) + LONGEST_SEGMENT]
+
+
+def _expired(segment: Segment, near: Iterable[_Claim]) -> bool:
+    own = [claim for claim in near if _claims_it(claim, segment)]
+    return bool(own) and all(claim.over is not None for claim in own)
 
 
 def _claims(db: Database, config: Config, now: datetime) -> list[_Claim]:
@@ -103,13 +120,6 @@ def _claims_it(claim: _Claim, segment: Segment) -> bool:
     return segment.ends_at > claim.starts_at and segment.starts_at < claim.ends_at
 
 
-def _may_go(segment: Segment, claims: Iterable[_Claim], *, extra: bool, extra_before: datetime) -> bool:
-    own = [claim for claim in claims if _claims_it(claim, segment)]
-    if extra:
-        return not own and segment.ends_at < extra_before
-    return bool(own) and all(claim.over is not None for claim in own)
-
-
 def root(segments: Iterable[Segment]) -> str:
     """SHA-256 over [camera, path, size, sha256] of each by path, as RFC 8785 JSON: as a seal's."""
     rows: list[Any] = [[s.camera, s.path, s.size_bytes, s.sha256] for s in sorted(segments, key=lambda s: s.path)]
@@ -126,7 +136,7 @@ def retire(
     """
     with store.transaction(db):
         # Read again inside: a person may have held some of them since.
-        still = {s.id for s in archive.of_day(db, batch.disk, batch.day) if s.retired is None and not s.held}
+        still = {s.id for s in archive.of_day(db, batch.disk, batch.day) if not s.held}
         going = [s for s in batch.segments if s.id in still]
         if not going:
             return 0
