@@ -566,7 +566,7 @@ class Rows:
             seq, path, salt, value = self._opening
             if seq < number or path not in places:
                 raise Wrong("opening-alone", entry=seq, path=path)
-            if hashlib.sha256(salt + value.encode("utf-8", "surrogatepass")).hexdigest() != places.pop(path):
+            if hashlib.sha256(salt + value.encode()).hexdigest() != places.pop(path):
                 raise Wrong("opening-wrong", entry=number, path=path)
             self._opening = next(self._openings, None)
         self._unopened |= {(number, path) for path in places}
