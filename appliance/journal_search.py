@@ -190,11 +190,12 @@ def _terms(db: Database, config: Config, found: Sequence[Entry]) -> dict[int, fr
             continue
         texts = [said.say(kinds.sentence(entry)) for said in spoken]
         texts += [opening.value for opening in openings.get(entry.seq, {}).values()]
-        texts += _names(config, entry, titles)
+        action, rooms = _about(db, entry)
+        texts += _names(config, entry, rooms, titles)
         local = _local(entry)
         terms = {term for text in texts for term in stems.of(text)} | {*stems.instant(local)}
         logins = {opening.value for path, opening in openings.get(entry.seq, {}).items() if path in PEOPLE}
-        told[entry.seq] = frozenset(terms | _facets(db, entry, local.date(), logins))
+        told[entry.seq] = frozenset(terms | _facets(entry, local.date(), action, rooms, logins))
     return told
 
 
@@ -205,30 +206,32 @@ def _local(entry: Entry) -> datetime:
     return (parse(entry.at) + (-east if tz[0] == "-" else east)).replace(tzinfo=None)
 
 
-def _names(config: Config, entry: Entry, titles: Mapping[str, str]) -> Iterable[str]:
+def _about(db: Database, entry: Entry) -> tuple[str | None, set[str]]:
+    """The action an entry is about, and every room: of an act that is its end, its answer and its verdict too."""
+    action, said = entry.data.get("action"), entry.data.get("covers")
+    if not isinstance(action, str) and entry.kind.startswith(("access.", "event.")):
+        marks = ",".join("?" * len(entry.refs))
+        act = db.row(f"select action, covers from act where seq in ({marks})", entry.refs)  # noqa: S608
+        action, said = (act["action"], json.loads(act["covers"])) if act else (None, None)
+    rooms = {room for room in said if isinstance(room, str)} if isinstance(said, list) else set()
+    return (action if isinstance(action, str) else None), rooms | ({entry.room} if entry.room else set())
+
+
+def _names(config: Config, entry: Entry, rooms: set[str], titles: Mapping[str, str]) -> Iterable[str]:
     if entry.exam:
         yield f"{entry.exam} {titles.get(entry.exam, '')}"
-    yield " ".join(_rooms(entry))
-    yield from (f"{room.name.ru} {room.name.en}" for room in config.rooms if room.code in _rooms(entry))
+    yield " ".join(rooms)
+    yield from (f"{room.name.ru} {room.name.en}" for room in config.rooms if room.code in rooms)
     yield from (f"{one.name.ru} {one.name.en} {one.id}" for one in config.cameras if one.id == entry.camera)
 
 
-def _rooms(entry: Entry) -> set[str]:
-    said = entry.data.get("covers") or entry.data.get("rooms") or ()
-    rooms = {room for room in said if isinstance(room, str)} if isinstance(said, list | tuple) else set()
-    return rooms | ({entry.room} if entry.room else set())
-
-
-def _facets(db: Database, entry: Entry, day: date, logins: Iterable[str]) -> set[str]:
+def _facets(entry: Entry, day: date, action: str | None, rooms: set[str], logins: Iterable[str]) -> set[str]:
     said = {facet("day", day.isoformat()), facet("subject", entry.kind.partition(".")[0])}
-    said |= {facet("room", room) for room in _rooms(entry)} | {facet("person", login) for login in logins}
+    said |= {facet("room", room) for room in rooms} | {facet("person", login) for login in logins}
     if entry.actor.kind == "person" and entry.actor.id:
         said.add(facet("own", entry.actor.id))
     if entry.exam:
         said.add(facet("exam", entry.exam))
-    action = entry.data.get("action")
-    if not isinstance(action, str) and entry.kind.startswith(("access.", "event.")):  # what is about an act is its
-        action = db.value(f"select action from act where seq in ({','.join('?' * len(entry.refs))})", entry.refs)  # noqa: S608
-    if isinstance(action, str):
+    if action is not None:
         said.add(facet("action", action))
     return said

@@ -38,7 +38,7 @@ PAGES = {
     "room": "room=0007", "person": "person=orlov", "rare person": "person=rare", "action": "action=angle",
     "subject": "subject=door", "exam, room, subject": "exam=exam-7&room=0007&subject=recording",
     "nothing fits": "exam=exam-7&day={day}&person=rare", "word, common": "q=запись", "word, rare": "q=сверчок",
-    "two words": "q=дверь+стойки", "begun, common": "q=на", "begun, rare": "q=сверч",
+    "two words": "q=дверь+стойки", "begun, common": "q=на", "begun, rare": "q=сверч", "begun long, common": "q=запис",
     "words and filters": "q=аудитории+дверь&room=0007&exam=exam-7", "common, nothing in both": "q=запись+вошёл",
     "word, in the middle": "q=дверь&before={middle}",
 }  # fmt: skip

@@ -63,6 +63,7 @@ def test_an_act_is_found_by_each_of_its_columns(day: Site) -> None:
     index(day)
     whole = ["access.confirmed", "access.ended", "access.begun"]
     assert kinds_of(day, Wanted(action="angle")) == whole
+    assert kinds_of(day, Wanted(room="0002", action="angle")) == whole  # a room within the range
     for wanted in (Wanted(room="0002", subject="access"), Wanted(text="ракурса аудитории"), Wanted(text="camera angle"),
                    Wanted(room="0002", action="angle", day="2026-11-22")):  # fmt: skip
         assert set(kinds_of(day, wanted)) <= set(whole)
