@@ -1,8 +1,8 @@
-"""Journal: appends a second with full durability against a bare INSERT, rows verified a second, bytes a row.
+"""Journal: appends a second with full durability against a bare INSERT, by one process and by five; bytes a row.
 
 An append is the row, its chain, its commitments with their openings, and the tree's nodes. The yardstick is what SQLite
 itself needs on this disk: BEGIN IMMEDIATE; INSERT of the same bytes; COMMIT. The two take turns, so that whatever else
-the machine does meets both. Signing and proofs are measured on the same journal.
+the machine does meets both. Signing and proofs are measured on the same journal; a million rows: journal_large.py.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import multiprocessing
 import sqlite3
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import rfc8785
@@ -75,6 +78,51 @@ def append_rates(folder: Path, db: Database, actor: Actor, count: int) -> tuple[
     return count / ours_s, count / bare_s
 
 
+AT_ONCE = 5  # processes that append together
+LOCK_S = 60.0  # of the bare insert: SQLite itself polls for its lock
+
+
+def _append_some(config: Config, count: int, gate: Barrier) -> None:
+    db = store.open(config.database)
+    gate.wait()
+    append(db, PERSON, count)
+    gate.wait()
+
+
+def _insert_some(path: Path, row: str, count: int, gate: Barrier) -> None:
+    bare = Bare(sqlite3.connect(path, isolation_level=None, timeout=LOCK_S))
+    bare.conn.execute("pragma synchronous = full")
+    gate.wait()
+    bare.insert([row] * count)
+    gate.wait()
+
+
+def rate_of(work: Callable[..., None], *args: object, count: int) -> float:
+    """Rows a second of five processes that do this at once, each `count` times, from the moment all are ready."""
+    context = multiprocessing.get_context("fork")
+    gate = context.Barrier(AT_ONCE + 1)
+    processes = [context.Process(target=work, args=(*args, count, gate)) for _ in range(AT_ONCE)]
+    for process in processes:
+        process.start()
+    gate.wait()
+    began = time.perf_counter()
+    gate.wait()
+    took_s = time.perf_counter() - began
+    for process in processes:
+        process.join()
+    return AT_ONCE * count / took_s
+
+
+def together(folder: Path, config: Config, db: Database, count: int) -> tuple[float, float]:
+    """Appends a second of five processes: ours, bare; in turns."""
+    bare_path = folder / "bare-together.db"
+    Bare.open(bare_path).conn.close()
+    row = str(db.value("select row from journal order by seq desc limit 1"))
+    turns = [(rate_of(_append_some, config, count=count), rate_of(_insert_some, bare_path, row, count=count))
+             for _ in range(3)]  # fmt: skip
+    return sum(ours for ours, _ in turns) / 3, sum(bare for _, bare in turns) / 3
+
+
 def table_bytes(db: Database, folder: Path) -> dict[str, float]:
     """Bytes a row in the file, by table with its indexes; {} when SQLite was built without dbstat."""
     store.checkpoint(db)
@@ -84,7 +132,7 @@ def table_bytes(db: Database, folder: Path) -> dict[str, float]:
                         " on m.name = d.name where m.tbl_name like 'journal%' group by 1")  # fmt: skip
     except sqlite3.OperationalError:
         found = []
-    return {"file": size / count, **{each["name"]: each["bytes"] / count for each in found}}
+    return {"file": size / count, **{e["name"]: e["bytes"] / count for e in found if e["bytes"] >= count}}
 
 
 def proof_times(db: Database, config: Config) -> None:
@@ -133,6 +181,9 @@ def main() -> None:
             ours, bare = append_rates(folder, db, actor, chosen.rows)
             print(f"append, {actor.kind:<12}{ours:8.0f} rows/s   bare INSERT {bare:8.0f} rows/s   "
                   f"ratio {ours / bare:.2f}")  # fmt: skip
+        ours, bare = together(folder, config, db, chosen.rows // 15)
+        print(f"append, {AT_ONCE} at once   {ours:8.0f} rows/s   bare INSERT {bare:8.0f} rows/s   "
+              f"ratio {ours / bare:.2f}")  # fmt: skip
         rows = list(journal.stored_rows(db))
         verified, parts = verify_rates(rows)
         print(f"verify              {verified:8.0f} rows/s   its parts   {parts:8.0f} rows/s   "
