@@ -17,7 +17,7 @@ from appliance.exams import Exam, Window
 from appliance.model import N_, Message, message
 from appliance.store import Database
 from web import charts, context
-from web.health import late_services
+from web.health import disks, late_services
 from web.rights import needs
 
 views = Blueprint("cameras", __name__)
@@ -140,6 +140,7 @@ def _plates_page() -> dict[str, object]:
         "required": len(required),
         "recording": sum(1 for plate in required if plate.face.recording),
         "waiting": [plate for plate in found if plate.window is None and plate.next_at is not None],
+        "disks": disks(context.database(), context.config()),
     }
 
 

@@ -17,7 +17,7 @@ from appliance.model import N_
 from appliance.store import Database
 from web import access, alarms, checks, context, marks
 from web.cameras import plates_of, todays_exam
-from web.health import late_services
+from web.health import disks, late_services
 from web.journal import waiting_for
 from web.rights import needs
 
@@ -68,6 +68,7 @@ def today() -> ResponseReturnValue:
         phases=PHASES,
         following=_following(db, now, exam),
         exports=_running_exports(db),
+        disks=[disk for disk in disks(db, config) if not disk.fine],
     )
 
 

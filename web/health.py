@@ -59,7 +59,7 @@ def _age_s(at: str) -> float:
 @needs("system.read")
 def system() -> ResponseReturnValue:
     db, config = context.database(), context.config()
-    parts = [*_services(db), *_disks(db, config), _journal(db), _marks()]
+    parts = [*_services(db), *disks(db, config), _journal(db), _marks()]
     parts.sort(key=lambda part: part.fine)
     return context.page(
         "system.html",
@@ -118,7 +118,7 @@ def _services(db: Database) -> list[Part]:
     return parts
 
 
-def _disks(db: Database, config: Config) -> list[Part]:
+def disks(db: Database, config: Config) -> list[Part]:
     """Each recording disk: what its space means in days of recording, and how the recorder found it."""
     parts, wrong = [], disk_alarms.of_disks(db, config, context.now())
     for here in media.every(config):
