@@ -26,8 +26,10 @@ CONTRADICTED = "anchor.contradicted"
 
 UNMARKED = N_("The journal has no mark outside the box since {since_day} {since_at}.")
 NEVER = N_("The journal never had a mark outside the box; it begins on {since_day} at {since_at}.")
+YOUNG = N_("The journal was not marked outside the box yet.")
 PUT_IN = N_("Put in the head's stick.")
 CALLED = N_("A mark outside the box contradicts the journal")
+CONTRADICTS = N_("A mark outside the box contradicts the journal.")
 AGREES = N_("The journal and its marks outside the box were looked into")
 
 # What a mark that comes back may show. `known`: how many entries it was made over, `size`: how many there are.
@@ -111,7 +113,7 @@ def standing(db: Database, config: Config, now: datetime) -> Standing:
     """How long the journal has had no mark outside, against the profile's hours; or what contradicts it."""
     found = contradiction(db)
     if found is not None:
-        return Standing("contradicted", None, found, found)
+        return Standing("contradicted", None, message(CONTRADICTS), found)
     head, last = journal.head(db)[0], newest(db)
     since_at = last.at if last is not None else db.value("select at from journal where seq = 1")
     if since_at is None or (last is not None and last.size >= head):
@@ -123,7 +125,7 @@ def standing(db: Database, config: Config, now: datetime) -> Standing:
     elif age >= timedelta(hours=limits.anchor_remark_h) or age < timedelta(0):  # the clock was set back: who knows
         state = "remark"
     if state == "fresh":
-        text = N_("Marked outside the box at {since_at}, {size} entries.") if last else N_("Not marked outside yet.")
+        text = N_("The journal was marked outside the box at {since_at}, {size} entries.") if last else YOUNG
     else:
         text = UNMARKED if last else NEVER
     said = message(text, since_day=since_at, since_at=since_at, size=last.size if last else 0)
@@ -134,7 +136,7 @@ def contradiction(db: Database) -> Message | None:
     """What a mark that came back said against the journal, until the head has accepted an explanation."""
     for entry in journal.waiting(db):
         if entry.kind == CONTRADICTED:
-            return message(N_("Mark {place}: {cause}."), place=entry.data["place"], cause=entry.data["cause"])
+            return message(N_("{place}: {cause}."), place=entry.data["place"], cause=entry.data["cause"])
     return None
 
 

@@ -53,7 +53,7 @@ def anchored(found: anchors.Standing) -> Verdict:
     """journal.anchored: a mark left the box not long ago, and none that came back contradicts it."""
     facts = {"since_at": found.since_at, "state": found.state}
     if found.state == "contradicted":
-        return Verdict("failed", found.said, message(LEAVE_ON), facts)
+        return Verdict("failed", found.contradiction or found.said, message(LEAVE_ON), facts)
     if found.state == "fresh":
         return Verdict("passed", found.said, facts=facts)
     return Verdict("failed" if found.state == "failed" else "remark", found.said, message(anchors.PUT_IN), facts)
