@@ -49,10 +49,10 @@ _BY_KIND = {
     "panic": PANIC, "panic.silent": PANIC, "duress": PANIC, "medical": PANIC,
     "intrusion.alarm": INTRUSION,
     "recording.gap": RECORDING,
-    "tamper": TAMPER,
+    "tamper": TAMPER, "picture.dark": TAMPER, "picture.covered": TAMPER, "picture.turned": TAMPER,
     "comm.loss": NO_LINK,
     "fault": FAULT, "mains.loss": FAULT, "battery.low": FAULT, "flood.alarm": FAULT, "tech.alarm": FAULT,
-    "access": FAULT,
+    "access": FAULT, "picture.frozen": FAULT,
     "bypass": DISABLED,
     "test": TEST,
 }  # fmt: skip

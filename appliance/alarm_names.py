@@ -11,7 +11,8 @@ from appliance.store import Database
 RECORDING_PANEL = ".recording"  # who speaks of rooms that are not recorded; no panel's id can begin so
 JOURNAL_PANEL = ".journal"  # who speaks of marks outside the box that contradict the journal
 DISK_PANEL = ".disk"  # who speaks of the recording disks
-OWN_PANELS = (RECORDING_PANEL, JOURNAL_PANEL, DISK_PANEL)  # the keeper's own voices
+PICTURE_PANEL = ".picture"  # who speaks of what the cameras show
+OWN_PANELS = (RECORDING_PANEL, JOURNAL_PANEL, DISK_PANEL, PICTURE_PANEL)  # the box's own voices
 DISKS = {"main": Words(ru="Диск записи", en="Recording disk"), "reserve": Words(ru="Резервный диск", en="Reserve disk")}
 LINK_KEY = "link"  # the key of a panel's own "no link" alarm, which no zone can have
 NO_LINK = N_("No link to the panel")
@@ -43,6 +44,9 @@ def zone_of(
     if panel == RECORDING_PANEL:
         rooms = (room for room in config.rooms if room.code == number)
         return next((Zone(panel=panel, number=room.code, name=room.name, room=room.code) for room in rooms), None)
+    if panel == PICTURE_PANEL:
+        cameras = (camera for camera in config.cameras if camera.id == number)
+        return next((Zone(panel=panel, number=c.id, name=c.name, room=c.room) for c in cameras), None)
     if panel == DISK_PANEL:
         return Zone(panel=panel, number=number or "", name=DISKS[number or "main"])
     if panel == JOURNAL_PANEL:
@@ -56,6 +60,8 @@ def panel_name(config: Config, panel: str) -> Message:
         return message(N_("Recording"))
     if panel == DISK_PANEL:
         return message(N_("Recording"))
+    if panel == PICTURE_PANEL:
+        return message(N_("Picture"))
     if panel == JOURNAL_PANEL:
         return named(config.profile.titles.journal)
     for known in config.panels:

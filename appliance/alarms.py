@@ -16,7 +16,7 @@ from typing import Any
 from appliance import arming, exams, journal, maintenance, shelving, store
 from appliance.alarm_board import Board, BoardAlarm, BoardLink, board
 from appliance.alarm_classes import FAULT, INTRUSION, NO_LINK, active_group
-from appliance.alarm_names import LINK_KEY, OWN_PANELS, key_of, panel_name, place, said_of, what, zone_of
+from appliance.alarm_names import LINK_KEY, OWN_PANELS, PICTURE_PANEL, key_of, panel_name, place, said_of, what, zone_of
 from appliance.clock import Clock, iso, parse
 from appliance.config import Config, Zone
 from appliance.model import N_, Actor, ApplianceError, Person, Personal, message
@@ -70,7 +70,9 @@ class _Said:
 
     @property
     def service(self) -> Actor:
-        """Who heard it: the watch of the lines, or the keeper, who looks after rooms and journal."""
+        """Who heard it: the watch of the lines, the keeper of rooms, disks and journal, who looks at the pictures."""
+        if self.panel == PICTURE_PANEL:
+            return Actor.service("archivist")
         return Actor.service("keeper") if self.panel in OWN_PANELS else WATCH
 
     @property

@@ -46,6 +46,7 @@ KINDS: Mapping[str, str] = {
     "camera.packets_lost": N_("Lost in the network, of the recording that ends here: {packets} packets"),
     "camera.second_silent": N_("The camera's second stream is not recorded: {cause}"),
     "camera.second_returned": N_("The camera's second stream is recorded again after {silent_ms}"),
+    "camera.view_approved": N_("The camera's view was approved"),
     "recording.gap": N_("Recording gap {from_at}–{to_at}, {gap_ms}: {cause}"),
     "recording.critical": N_("Nothing was recorded here for {gap_ms}: critical"),
     "recording.found": N_("The gap {from_at}–{to_at} is none any more: its recording was found"),

@@ -145,15 +145,15 @@ class Picture(Strict):
     `blurred_share`: the sharpness against the approved view's. `turned_below`: the likeness to the approved view, 0 to 1.
     """
 
-    look_s: Positive = 15
-    frozen_s: Positive = 45
+    look_s: Positive = 12
+    frozen_s: Positive = 36
     mask_top: Annotated[float, Field(ge=0, le=0.4)] = 0.12
     mask_bottom: Annotated[float, Field(ge=0, le=0.4)] = 0.12
     dark_share: Annotated[float, Field(gt=0, le=1)] = 0.95
     covered_contrast: Positive = 6
-    covered_sharpness: Positive = 8
+    covered_sharpness: Positive = 2
     blurred_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    turned_below: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    turned_below: Annotated[float, Field(gt=0, lt=1)] = 0.4
 
 
 class CameraSetting(Strict):

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from appliance import export, health, journal, orders, retention, stick, store, taken
+from appliance import export, health, journal, orders, picture_watch, retention, stick, store, taken
 from appliance.bag import Package, Progress
 from appliance.clock import Clock
 from appliance.config import Config
@@ -45,6 +45,7 @@ def main(config: Config, clock: Clock, stop: threading.Event) -> None:
     os.nice(NICE)
     db = store.open(config.database)
     health.started(db, clock, "archivist")
+    picture_watch.start(config, clock, stop)
     beat = Beat(db, clock)
     while not stop.is_set():
         with only_worker(config) as alone:
