@@ -164,7 +164,9 @@ def count_refusal(db: Database, config: Config, clock: Clock, subjects: list[str
     rules, now = config.profile.signin, clock.now()
     with store.transaction(db):
         for subject, tries in zip(subjects, (rules.tries, rules.tries * ADDRESS_TRIES_FACTOR), strict=True):
-            failures = 1 + int(db.value("select failures from signin_failure where subject = ?", (subject,)) or 0)
+            recent = iso(now - timedelta(hours=rules.longest_h))  # what is older is another day's, of other people
+            failures = 1 + int(db.value("select failures from signin_failure where subject = ? and last_at >= ?",
+                                        (subject, recent)) or 0)  # fmt: skip
             until = None
             if failures >= tries:  # never for ever: on exam day a locked technician is worse than a slow guesser
                 pause_s = min(rules.pause_s * 2 ** (failures - tries), rules.pause_longest_s)

@@ -114,6 +114,21 @@ def test_a_pause_is_never_for_ever(db: Database, site: Config, clock: FakeClock,
     assert sign_in(db, site, clock)
 
 
+def test_an_address_is_not_paused_for_what_others_mistyped_there_on_another_day(
+    db: Database, site: Config, clock: FakeClock, orlov: Person
+) -> None:
+    rules = site.profile.signin
+    for _ in range(rules.tries * accounts.ADDRESS_TRIES_FACTOR - 1):  # one short of a pause of the address
+        with pytest.raises(ApplianceError):
+            sign_in(db, site, clock, "wrong words here")
+        clock.advance(rules.pause_longest_s + 1)
+    clock.advance(rules.longest_h * 3600 + 1)
+    with pytest.raises(ApplianceError, match="did not match"):
+        sign_in(db, site, clock, "wrong words here")
+    assert [row["failures"] for row in db.rows("select failures from signin_failure")] == [1, 1]
+    assert accounts.person_of(db, site, clock, sign_in(db, site, clock)) == orlov
+
+
 def test_the_count_survives_a_restart(db: Database, site: Config, clock: FakeClock, orlov: Person) -> None:
     for _ in range(site.profile.signin.tries):
         with pytest.raises(ApplianceError):
