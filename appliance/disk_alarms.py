@@ -25,7 +25,7 @@ GONE = N_("The recording disk is not there")
 SHORT, WELL = N_("Too little space for the exam"), N_("The recording disk is in order again")
 REPLACE = N_("Replace the disk before the exam. Then: examsite archive disk main --new")
 RESERVE = N_("The reserve disk cannot be used")
-AGAIN = N_("When it works: examsite archive disk {disk}")
+AGAIN = N_("Replace it before the exam. When it works: examsite archive disk {disk}")
 TAKE_IN = N_("Check its cable and that it is mounted. For another disk: examsite archive disk {disk} --new")
 
 
