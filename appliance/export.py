@@ -37,6 +37,7 @@ from appliance.bag import (
     HOW_TO_CHECK,
     JOURNAL,
     MANIFEST,
+    MINUTES,
     PAGE,
     PERSONAL,
     SEAL,
@@ -49,7 +50,7 @@ from appliance.bag import (
 from appliance.clock import Clock, iso, parse
 from appliance.config import Config
 from appliance.exams import Exam, Window
-from appliance.model import N_, RoomKind
+from appliance.model import N_, ApplianceError, RoomKind, message
 from appliance.orders import Order
 from appliance.store import Database
 
@@ -70,7 +71,7 @@ def fulfil(db: Database, config: Config, clock: Clock, order: Order, tell: Calla
     name = next(n for n in _names(base) if not (folder / n).exists())
     whole = contents(db, config, clock, order, exam, name)
     package = bag.write(whole, folder, tell)
-    if anchors.outside(config, folder):
+    if MINUTES in whole.texts and anchors.outside(config, folder):
         with store.transaction(db):
             size = package_proof.size_of(whole.texts)
             anchors.note(db, clock, size, "export", package.medium or name, order.asked_by)
@@ -158,12 +159,17 @@ def contents(db: Database, config: Config, clock: Clock, order: Order, exam: Exa
     )
     leaving = {manifests.file_of(s): s for found in chosen.values() for s in found}
     extract, manifest, sealed = _as_of_one_moment(db, config, order, exam, windows, chosen)
+    try:
+        proof = package_proof.texts(db, config, clock, exam.id, leaving)
+    except ApplianceError as unsigned:  # a journal that is not signed must not hold the recordings back; it is said
+        proof = {}
+        manifest["limits"].append(message(package_proof.WITHOUT, cause=unsigned.message.as_json()).as_json())
     texts = {
         MANIFEST: rfc8785.dumps(manifest),
         JOURNAL: "".join(f"{row}\n" for _, _, row in extract.rows).encode(),
         PERSONAL: b"".join(line + b"\n" for line in extract.openings),
         **_coverage(db, config, exam, order, windows, extract),
-        **package_proof.texts(db, config, clock, exam.id, leaving),
+        **proof,
         PAGE: viewer.page(manifest, config.site.language),
         HOW_TO_CHECK: viewer.how_to_check(),
     }

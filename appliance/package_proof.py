@@ -25,6 +25,7 @@ from appliance.store import Database
 
 VERSION = 1
 ARCHIVIST = Actor.service("archivist")
+WITHOUT = N_("The journal in this package is not signed, and nothing proves that it knows the recordings: {cause}")
 UNPROVED = N_("{file}: nothing proves that the journal knows this recording.")
 UNSIGNED = N_("Journal entry {seq} is not the one that was signed.")
 NO_MINUTE = N_("Journal entry {seq} is not proved to be the minute that {file} takes it for.")

@@ -19,7 +19,7 @@ import rfc8785
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from appliance import bag, binding, identity, journal, merkle, packages, store, verify
+from appliance import anchors, bag, binding, export, identity, journal, merkle, packages, store, verify
 from appliance.binding import Minutes
 from appliance.clock import FakeClock, iso
 from appliance.store import Database
@@ -222,6 +222,23 @@ def test_the_verifier_in_a_package_checks_its_journal_by_itself(package: Path) -
     done = subprocess.run([sys.executable, "-I", str(folder / "verify_journal.py"), str(folder)], capture_output=True,
                           text=True, timeout=60, check=False)  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_box_that_must_not_sign_hands_over_all_the_same_and_says_so(site: Site) -> None:
+    identity.key_path(site.config).unlink()
+    package = site.package(site.stick).path
+    assert any("is not signed" in limit["text"] for limit in handover.manifest(package)["limits"])
+    assert not (package / bag.PROOF).exists()
+    report = packages.check(package)
+    assert {fault.where for fault in report.faults} == {bag.MINUTES, bag.PROOF}
+    assert anchors.recent(site.db) == []
+
+
+def test_a_hand_over_is_a_mark_of_the_journal(site: Site) -> None:
+    done = export.fulfil(site.db, site.config, site.clock, site.order(), handover.silent)
+    [mark] = anchors.recent(site.db)
+    assert (mark.kind, mark.by_login) == ("export", "sidorov")
+    assert str(mark.size) == (done.path / bag.PROOF / "checkpoint.note").read_text().split("\n")[1]
 
 
 def change_json(file: Path, change: Callable[[Any], object]) -> None:
