@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -195,3 +196,35 @@ def test_a_disk_that_failed_is_trusted_again_by_a_person_only_but_is_better_than
     assert again.take() == config
     assert again.fault(config) is None  # there is no other: it goes on trying
     assert disks.failed(config, "that one file was odd") is None
+
+
+def test_a_disk_full_to_its_reserve_still_takes_entries_and_one_without_a_byte_says_so(
+    tmp_path: Path, disks: tuple[LoopDisk, LoopDisk]
+) -> None:
+    disk, _ = disks
+    clock = FakeClock(CLOCK.now())
+    config = site(disk.folder, {"yard": YARD}, reserve_bytes=RESERVE_BYTES)  # database and recordings on one disk
+    with store.open(config.database) as db:
+        media_of_it = Media(config, clock)
+        media_of_it.begin(db)
+        disk.fill(leave_bytes=RESERVE_BYTES // 2)
+        clock.advance(media.LOOK_S)
+        assert media_of_it.take() is None
+        assert media_of_it.why_none() == "disk full"
+        media_of_it.save(db)
+        assert journal.entries(db, kinds=["disk.full"])
+        with (disk.folder / "rest").open("wb", buffering=0) as rest, pytest.raises(OSError, match="No space"):
+            while True:
+                rest.write(b"\0" * 4096)
+        with pytest.raises(sqlite3.OperationalError, match=r"full|I/O"):
+            for _ in range(10_000):
+                with store.transaction(db):
+                    journal.append(db, clock, "box.started", WHO)
+        kept = journal.head(db)
+        disk.empty()
+        with store.transaction(db):
+            assert journal.append(db, clock, "box.started", WHO) == kept[0] + 1
+        assert store.check(db) is None
+        assert journal.verify(journal.stored_rows(db)).ok
+        clock.advance(media.LOOK_S)
+        assert media_of_it.take() == config
