@@ -136,6 +136,9 @@ def test_what_is_deleted_is_in_the_journal_and_what_was_signed_and_sealed_stays(
     assert now == signed
     assert verify.whole_archive(shelf.db, shelf.config).ok
     assert shelf.unlocked(DUE) == []
+    with store.transaction(shelf.db):
+        shelf.db.write("update segment set sha256 = ? where id = ?", ("0" * 64, first.id))
+    assert [seq for seq, _ in retention.faults(shelf.db)] == [entry.seq]
 
 
 def test_a_deletion_that_no_entry_speaks_of_is_found(shelf: Shelf) -> None:
