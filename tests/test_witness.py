@@ -170,6 +170,21 @@ def test_a_witness_that_remembers_more_finds_a_card_put_back(site: Site, elsewhe
     assert causes == [anchors.OLDER, anchors.FORK]
 
 
+def test_a_card_put_back_and_grown_to_the_very_same_size_has_other_rows(
+    site: Site, elsewhere: Witness, tmp_path: Path
+) -> None:
+    site.db.conn.execute("vacuum into ?", (str(tmp_path / "image.db"),))
+    site.grow(6)
+    site.turn()
+    remembered = elsewhere.remembered()[identity.of(site.db).origin][0]
+    site = put_back(site, tmp_path)
+    site.clock.advance(500)
+    site.grow(6)
+    assert merkle.size(site.db) == remembered
+    site.turn()
+    assert (site.state, site.kinds("anchor.contradicted")[0].data["cause"]["text"]) == ("contradicts", anchors.FORK)
+
+
 def put_back(site: Site, tmp_path: Path) -> Site:
     """The card as it was when image.db was taken."""
     site.db.close()
@@ -243,7 +258,7 @@ def test_a_forgotten_cosignature_is_asked_for_from_the_size_the_witness_tells(si
 
 BAD = {
     "busy": Answer(503),
-    "redirects": Answer(302),
+    "redirects": Answer(307, location="/log/add-checkpoint"),
     "says nothing": Answer(200, b""),
     "is no note": Answer(200, b"thank you\n"),
     "signs with another key": Answer(200, "\u2014 w9 AQIDBAAA\n".encode()),
@@ -266,6 +281,26 @@ def test_a_witness_that_does_not_sign_is_told_once_and_asked_ever_less_often(
     assert len(site.kinds("witness.lost")) == 1
     site.turn()
     assert site.state == "agrees"
+
+
+def test_a_witness_is_asked_no_more_often_than_configured(site: Site, elsewhere: Witness) -> None:
+    site.turn()
+    with store.transaction(site.db):
+        journal.append(site.db, site.clock, "signin.accepted", Actor.person(HEAD))
+    checkpoints.sign_due(site.db, site.config, site.clock)  # at once: a person did something
+    for _ in range(5):
+        site.clock.advance(11)
+        site.asking.turn(site.db)
+    assert len(elsewhere.asked) == 1
+    site.clock.advance(5)
+    site.asking.turn(site.db)
+    assert len(elsewhere.asked) == 2
+
+
+def test_an_answer_beyond_all_measure_is_not_read(site: Site, elsewhere: Witness) -> None:
+    elsewhere.strangers, elsewhere.strangers_bytes = 95, 200  # each line is a good one, together they are too long
+    site.turn()
+    assert (site.state, anchors.newest(site.db)) == ("silent", None)
 
 
 def test_a_false_cosignature_is_not_kept(site: Site, elsewhere: Witness) -> None:

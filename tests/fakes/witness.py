@@ -25,8 +25,8 @@ LINE = re.compile(r"[A-Za-z0-9+/]{43}=")
 class Answer(Exception):
     """How a request ends."""
 
-    def __init__(self, status: int, body: bytes = b"", kind: str = "text/plain") -> None:
-        self.status, self.body, self.kind = status, body, kind
+    def __init__(self, status: int, body: bytes = b"", kind: str = "text/plain", location: str = "") -> None:
+        self.status, self.body, self.kind, self.location = status, body, kind, location
 
 
 class Witness:
@@ -40,6 +40,7 @@ class Witness:
         self.lock = threading.Lock()
         self.faults: list[Answer] = []  # given instead of an answer, each once
         self.url = ""
+        self.strangers, self.strangers_bytes = 1, 72  # lines of keys nobody knows, before its own
 
     @property
     def vkey(self) -> str:
@@ -119,9 +120,10 @@ class Witness:
         self.now += 60
         signed = self.key.sign(f"cosignature/v1\ntime {self.now}\n{text}".encode())
         raw = bytes.fromhex(self.vkey.split("+")[1]) + self.now.to_bytes(8, "big") + signed
-        stranger = base64.b64encode(b"\1\2\3\4" + b"\0" * 72).decode()  # a client must ignore lines of unknown keys
-        lines = f"\u2014 other.example/w9 {stranger}\n\u2014 {self.name} {base64.b64encode(raw).decode()}\n"
-        return lines.encode()
+        # a client must ignore lines of unknown keys
+        stranger = base64.b64encode(b"\1\2\3\4" + b"\0" * self.strangers_bytes).decode()
+        own = f"\u2014 {self.name} {base64.b64encode(raw).decode()}\n"
+        return (f"\u2014 other.example/w9 {stranger}\n" * self.strangers + own).encode()
 
 
 def grew(old: int, new: int, old_root: bytes, new_root: bytes, proof: list[bytes]) -> bool:
@@ -174,6 +176,8 @@ def running(witness: Witness) -> Iterator[Witness]:
                 said = other
             self.send_response(said.status)
             self.send_header("Content-Type", said.kind)
+            if said.location:
+                self.send_header("Location", said.location)
             self.send_header("Content-Length", str(len(said.body)))
             self.end_headers()
             self.wfile.write(said.body)
