@@ -14,6 +14,7 @@ from appliance.store import Database
 from appliance.verify_journal import Finding, Wrong
 
 AT_ONCE = 2000  # rows read at a time
+ERASURES = 5  # times the check begins anew because personal data was erased meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +29,43 @@ class Checked:
     damaged: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What there was when the check began: services go on adding, and no reader may hold up the database's writers."""
+
+    rows: int
+    leaves: int
+    checkpoint: int
+
+    @classmethod
+    def now(cls, db: Database) -> _Known:
+        found = db.rows(  # one statement: one moment
+            "select coalesce((select max(seq) from journal), 0) as rows,"
+            " coalesce((select max(idx) + 1 from journal_node where level = 0), 0) as leaves,"
+            " coalesce((select max(size) from checkpoint), 0) as checkpoint"
+        )
+        return cls(**found[0])
+
+
 def check(db: Database, given: Sequence[str] = ()) -> Checked:
     """Every row, opening, node and stored checkpoint of the database, and the checkpoints given."""
+    for _ in range(ERASURES):
+        known = _Known.now(db)
+        found = _check(db, given, known)
+        if db.value("select 1 from journal where seq > ? and kind = 'personal.erased' limit 1", (known.rows,)) is None:
+            break  # else openings went while they were read, and the entry that says so was not
+    return found
+
+
+def _check(db: Database, given: Sequence[str], known: _Known) -> Checked:
     report, own = verifier.Report(), identity.of(db)
-    rows = verifier.Rows(f"{own.origin}/{own.box}/{own.epoch}", _openings(db), report)
+    rows = verifier.Rows(f"{own.origin}/{own.box}/{own.epoch}", _openings(db, known.rows), report)
     damaged = None
     try:
-        leaves = _leaves(db)
-        _take(db, rows, leaves)
+        leaves = _nodes(db, 0, known.leaves)
+        _take(db, rows, leaves, known)
         _tree(db, leaves)
-        _checkpoints(db, own.vkey, leaves, given, report)
+        _checkpoints(db, own.vkey, leaves, given, report, known)
     except Wrong as trouble:
         report.add(trouble)
     except sqlite3.DatabaseError as unreadable:
@@ -47,9 +75,9 @@ def check(db: Database, given: Sequence[str] = ()) -> Checked:
     )
 
 
-def _take(db: Database, rows: verifier.Rows, leaves: bytes) -> None:
+def _take(db: Database, rows: verifier.Rows, leaves: bytes, known: _Known) -> None:
     """All rows in order, against the tree's leaves where it has them."""
-    for expected, (seq, stated, text) in enumerate(_stored(db), 1):
+    for expected, (seq, stated, text) in enumerate(_stored(db, known.rows), 1):
         if seq != expected:
             raise Wrong("missing", entry=expected, found=seq)
         leaf = leaves[32 * seq - 32 : 32 * seq]
@@ -61,51 +89,63 @@ def _take(db: Database, rows: verifier.Rows, leaves: bytes) -> None:
     if len(leaves) != 32 * rows.count:
         raise Wrong("ends", entry=rows.count + 1, file="journal")
     rows.close(whole=True)
+    alone = db.row("select seq, path from journal_personal where seq > (select max(seq) from journal)")
+    if alone is not None:
+        raise Wrong("opening-alone", entry=alone["seq"], path=alone["path"])
 
 
-def _stored(db: Database) -> Iterator[tuple[int, str, str]]:
+def _stored(db: Database, size: int) -> Iterator[tuple[int, str, str]]:
     after = 0
-    while found := db.rows("select seq, hash, row from journal where seq > ? order by seq limit ?", (after, AT_ONCE)):
+    while found := db.rows(
+        "select seq, hash, row from journal where seq > ? and seq <= ? order by seq limit ?", (after, size, AT_ONCE)
+    ):
         yield from ((f["seq"], f["hash"], f["row"]) for f in found)
         after = int(found[-1]["seq"])
 
 
-def _openings(db: Database) -> Iterator[bytes]:
+def _openings(db: Database, size: int) -> Iterator[bytes]:
     seq, path = 0, ""
     while found := db.rows(
-        "select seq, path, salt, value from journal_personal where (seq, path) > (?, ?) order by seq, path limit ?",
-        (seq, path, AT_ONCE),
+        "select seq, path, salt, value from journal_personal where (seq, path) > (?, ?) and seq <= ?"
+        " order by seq, path limit ?",
+        (seq, path, size, AT_ONCE),
     ):
         for row in found:
             yield rfc8785.dumps(personal.Opening(**row).as_json()) + b"\n"
         seq, path = found[-1]["seq"], found[-1]["path"]
 
 
-def _leaves(db: Database, level: int = 0) -> bytes:
-    """The stored nodes of a level, one after another, up to the first that is not there."""
+def _nodes(db: Database, level: int, count: int) -> bytes:
+    """The first `count` nodes of a level, one after another, up to the first that is not there."""
     nodes = bytearray()
     while found := db.rows(
         "select hash from journal_node where level = ? and idx >= ? and idx < ? order by idx",
-        (level, len(nodes) // 32, len(nodes) // 32 + AT_ONCE),
+        (level, len(nodes) // 32, min(len(nodes) // 32 + AT_ONCE, count)),
     ):
         nodes += b"".join(row["hash"] for row in found)
     return bytes(nodes)
 
 
 def _tree(db: Database, leaves: bytes) -> None:
-    """Every full subtree is stored, and is the hash of the two below it."""
+    """Every full subtree is stored, and is the hash of the two below it; none is stored that the leaves do not fill."""
     below, level = leaves, 0
     while len(below) >= 64:
         pairs = range(0, len(below) - 63, 64)
         below, level = b"".join(merkle.node(below[n : n + 32], below[n + 32 : n + 64]) for n in pairs), level + 1
-        if _leaves(db, level) != below:
+        if _nodes(db, level, len(below) // 32) != below:
             raise Wrong("tree")
-    if db.value("select 1 from journal_node where level > ? limit 1", (level,)) is not None:
+    beyond = db.value(
+        "select 1 from journal_node where level > 52 or (idx + 1) << level >"
+        " (select coalesce(max(idx), -1) + 1 from journal_node where level = 0) limit 1"
+    )
+    if beyond is not None:
         raise Wrong("tree")
 
 
-def _checkpoints(db: Database, vkey: str, leaves: bytes, given: Sequence[str], report: verifier.Report) -> None:
-    stored = checkpoints.all(db)
+def _checkpoints(
+    db: Database, vkey: str, leaves: bytes, given: Sequence[str], report: verifier.Report, known: _Known
+) -> None:
+    stored = [each for each in checkpoints.all(db) if each.size <= known.checkpoint]
     if not vkey and not given and not stored:
         return  # before `examsite init` nothing was ever signed
     key = verifier.read_key(vkey.encode(), verifier.KEY)
