@@ -375,6 +375,20 @@ def test_a_cosignature_is_that_texts_and_that_keys_alone(tmp_path: Path) -> None
     assert own.seen_at(C2SP_TEXT, replace(good, name="other")) is None
 
 
+def test_a_key_that_is_no_witnesses_is_refused(site: Site, elsewhere: Witness) -> None:
+    name, number, typed = elsewhere.vkey.split("+", 2)
+    wrong = {
+        identity.of(site.db).vkey: "type 0x04",  # the journal's own key
+        f"{name}+{int(number, 16) ^ 1:08x}+{typed}": "the id it states",
+        f"{name}+{number}+{typed[:-4]}": "NAME[+]ID[+]KEY",
+        f"{name}+{number}+%%": "base64",
+        f"w e+{number}+{typed}": "NAME[+]ID[+]KEY",
+    }
+    for key, said in wrong.items():
+        with pytest.raises(NoteError, match=said):
+            cosignatures.cosigner(key)
+
+
 def test_a_witness_told_a_wrong_old_size_or_a_wrong_proof_does_not_sign(site: Site, elsewhere: Witness) -> None:
     """The witness itself: strict, or what it finds would prove nothing."""
     site.turn()
