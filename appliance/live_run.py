@@ -98,5 +98,8 @@ class LiveRun:
 
 def clear(folder: Path) -> None:
     """Delete what was only looked at."""
-    with suppress(FileNotFoundError):
-        shutil.rmtree(folder)
+    try:
+        with suppress(FileNotFoundError):
+            shutil.rmtree(folder)
+    except OSError as fault:  # a dead disk must not keep the recorder from recording to the other
+        log.error("%s could not be deleted: %s", folder, fault)

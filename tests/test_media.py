@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from appliance import archive, cameras, coverage, disk_alarms, exams, journal, media, store
 from appliance import config as configuration
+from appliance.__main__ import examsite
 from appliance.archive import Segment
 from appliance.clock import FakeClock
 from appliance.config import Config
@@ -27,6 +29,7 @@ from tests.fakes.recorded_site import (
     RecorderProcess,
     adopted,
     end_exam,
+    film,
     lost_or_twice,
     plan_exam,
     site,
@@ -116,6 +119,23 @@ def test_full_pulled_and_broken_disks_cost_seconds_and_nothing_that_was_recorded
         with store.open(config.database) as db, RecorderProcess(config):  # takes in what the pulled disk still held
             wait_until(lambda: not [p for here in media.every(config) for p in archive.incoming(here)], "all taken in")
             everything_is_there(db, config, names)
+
+
+def test_a_box_that_starts_with_a_dead_disk_records_to_the_other(
+    tmp_path: Path, disks: tuple[LoopDisk, LoopDisk]
+) -> None:
+    with CamerasProcess([camera("yard")], tmp_path / "cameras") as filmed:
+        config = two_disks(tmp_path, filmed.addresses)
+        film(config.incoming / "yard" / "aaaa-000000.mp4")  # left open when the disk died
+        film(config.live / "yard" / "bbbb-000000.mp4")  # and looked at
+        disks[0].break_()
+        done = CliRunner().invoke(examsite, ["init", "--config", str(config.source)], catch_exceptions=False)
+        assert done.exit_code == 0
+        with store.open(config.database) as db, RecorderProcess(config) as recorder:
+            plan_exam(db, CLOCK)
+            wait_until(lambda: [s.medium for s in adopted(db, "yard")][:1] == ["reserve"], "recorded to the reserve")
+            assert media.known(db)["main"].state == "failing"
+            assert recorder.stop() == 0
 
 
 def everything_is_there(db: Database, config: Config, names: tuple[str, ...]) -> None:
