@@ -21,6 +21,7 @@ from appliance.clock import Clock
 from appliance.config import CAMERA, Camera, Config
 from appliance.model import ApplianceError, Message
 from appliance.store import Database
+from appliance.taken import Changing
 from drivers import discovery, onvif
 from drivers.onvif_events import Events, Pulled
 from drivers.onvif_reply import CameraError
@@ -130,6 +131,8 @@ class CameraWatcher:
         """Listen until something is wrong; returns how long to wait then."""
         try:
             password = self.camera.password()
+        except Changing:
+            return PAUSES_S[0]
         except ApplianceError as fault:
             self._lost(db, links.trouble("camera-setting", cause=fault.message.as_json()))
             return PAUSES_S[-1]

@@ -61,6 +61,9 @@ def _keep_fresh(config: Config, camera: Camera, stop: threading.Event) -> None:
     while not stop.is_set():
         try:
             key, password = camera.password_state(), camera.password()
+        except taken.Changing:
+            stop.wait(EVERY_S)
+            continue
         except ApplianceError as fault:
             log.warning("%s", fault)
             stop.wait(LONGEST_PAUSE_S)

@@ -11,6 +11,7 @@ from typing import Literal
 from appliance import streams
 from appliance.config import Camera
 from appliance.model import ApplianceError
+from appliance.taken import Changing
 from appliance.streams import Stream
 from drivers import ffmpeg, onvif, rtsp_ask
 from drivers.rtsp_relay import Relay
@@ -87,6 +88,8 @@ class SourceFinder:
         self._tried = self._password_state()  # before it is read: a change in between is then seen as one
         try:
             password = self._camera.password()
+        except Changing as fault:
+            raise NoSource("recording starting", str(fault)) from fault
         except ApplianceError as fault:
             raise NoSource("password refused", str(fault)) from fault
         if self._url is None:

@@ -25,6 +25,10 @@ WAY_BACK_DAYS = 30  # a camera that was set aside can be brought back for so lon
 KEEPER = Actor.service("keeper")
 
 
+class Changing(ApplianceError):
+    """Which password counts is decided in a moment; nothing is wrong."""
+
+
 class TakenCamera(Camera):
     """A camera of the table. Its password is read when it is needed: whoever holds this value has the one of now."""
 
@@ -35,12 +39,18 @@ class TakenCamera(Camera):
     until_at: datetime | None = None
 
     def password(self) -> str:
-        """Open the sealed password; of a camera of the file without one, its file."""
-        found = self._sealed()
-        return super().password() if found is None else sealed.unseal(self.data, whose(self.id), found)
+        """Open the sealed password; of a camera of the file without one, its file.
+
+        While a new one is being set nobody else signs in: a try with the wrong one would count against us.
+        """
+        secret, following = self._sealed()
+        if following is not None:
+            raise Changing(N_("Camera {camera} is just being given another password."), camera=self.id)
+        return super().password() if secret is None else sealed.unseal(self.data, whose(self.id), secret)
 
     def password_state(self) -> object:
-        return self._sealed() or super().password_state()
+        secret, following = self._sealed()
+        return (secret, following) if secret or following else super().password_state()
 
     def there(self, starts_at: datetime, ends_at: datetime) -> tuple[datetime, datetime] | None:
         """From when it was taken in until it was set aside: no exam of before is asked for its recordings."""
@@ -48,10 +58,11 @@ class TakenCamera(Camera):
         ends_at = min(ends_at, self.until_at or ends_at)
         return (starts_at, ends_at) if starts_at < ends_at else None
 
-    def _sealed(self) -> bytes | None:
+    def _sealed(self) -> tuple[bytes | None, bytes | None]:
+        """The one that counts, and the one being set."""
         with closing(store.open(self.database)) as db:
-            found = db.value("select secret from taken_camera where id = ?", (self.id,))
-        return None if found is None else bytes(found)
+            row = db.row("select secret, secret_next from taken_camera where id = ?", (self.id,)) or {}
+        return row.get("secret"), row.get("secret_next")
 
 
 @dataclass(frozen=True, slots=True)

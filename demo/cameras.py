@@ -14,6 +14,7 @@ Control: one command a line on TCP 127.0.0.1:control_port, one line of answer ea
   silence ID SECONDS   no media, but the connections stay and the server answers (a new DESCRIBE waits for media)
   drop ID SECONDS      connections are closed, and new ones are closed at their first request
   clock ID SECONDS     the camera's ONVIF clock is off by so much
+  picture ID SCENE     it shows: ordinary, still, frozen, dark, covered or turned (camera_encoder.SCENES)
   quirk ID NAME        the camera misbehaves in this way from now on (demo/onvif_quirks.py)
   stats                JSON, for each camera the last frame sent, its rate, its ffmpeg's pid
 The process ends its ffmpegs when it ends, and ends itself when standard input closes (--end-with-stdin): that holds
@@ -33,7 +34,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from demo.camera_encoder import CameraConfig
+from demo.camera_encoder import SCENES, CameraConfig
 from demo.camera_rtsp import Camera, Server
 from demo.discovery_answer import start_discovery
 from demo.gst import GLib, Gst
@@ -59,13 +60,16 @@ class Commands:
                 return f"error: there is no quirk {words[2]}"
             misbehave(self._faces[words[1]], Quirk(words[2]))
             return "ok"
+        if len(words) == 3 and words[0] == "picture" and words[1] in self._cameras and words[2] in SCENES:
+            self._cameras[words[1]].encoder.see(words[2])
+            return "ok"
         known: dict[str, Callable[[Camera, float], None]] = {
             "silence": self._silence,
             "drop": self._drop,
             "clock": self._clock,
         }
         if len(words) != 3 or words[0] not in known or words[1] not in self._cameras:
-            return "error: silence|drop|clock ID SECONDS, quirk ID NAME, or stats"
+            return "error: silence|drop|clock ID SECONDS, picture ID SCENE, quirk ID NAME, or stats"
         try:
             amount = float(words[2])
         except ValueError:
@@ -127,7 +131,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="RTSP port (0: a free one)")
     parser.add_argument("--zone", default="Europe/Moscow", help="time zone of the clock in the picture")
     parser.add_argument("--end-with-stdin", action="store_true", help="end when standard input is closed")
-    parser.add_argument("--discovery", action="store_true", help="answer WS-Discovery probes")
+    parser.add_argument("--discovery", metavar="ADDRESS", help="answer WS-Discovery probes from this loopback address")
     arguments = parser.parse_args()
     Gst.init(None)
     arguments.folder.mkdir(parents=True, exist_ok=True)
@@ -155,7 +159,7 @@ def main() -> None:
             camera.encoder.start()
         wait_for_pictures(cameras)
         if arguments.discovery:
-            start_discovery(list(faces.values()))
+            start_discovery(list(faces.values()), arguments.discovery)
         control_port = start_control(Commands(cameras, server, faces))
         said = {"rtsp_port": port, "control_port": control_port, "cameras": [face.address() for face in faces.values()]}
         print(json.dumps(said), flush=True)

@@ -51,10 +51,11 @@ class CamerasProcess:
         *,
         zone: str = "Europe/Moscow",
         port: int = 0,
-        discovery: bool = False,
+        discovery: bool | str = False,
     ) -> None:
         self._config, self._folder = config, folder
-        self._arguments = ["--zone", zone, "--port", str(port), *(["--discovery"] if discovery else [])]
+        asker = discovery if isinstance(discovery, str) else "127.0.0.1"  # who is answered
+        self._arguments = ["--zone", zone, "--port", str(port), *(["--discovery", asker] if discovery else [])]
         self._child: subprocess.Popen[bytes] | None = None
         self.control_port = 0
         self.addresses: dict[str, Address] = {}

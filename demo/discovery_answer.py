@@ -20,14 +20,18 @@ GROUP, PORT = "239.255.255.250", 3702
 _KINDS = {"NetworkVideoTransmitter", "Device"}
 
 
-def start_discovery(faces: list[Face]) -> bool:
-    """Answer probes from a thread; False, with a line on standard error, when multicast is not to be had."""
+def start_discovery(faces: list[Face], asker: str = "127.0.0.1") -> bool:
+    """Answer probes from a thread; False, with a line on standard error, when multicast is not to be had.
+
+    Only `asker`, an address of the loopback network, is answered: tests that run side by side search from addresses of
+    their own and do not find each other's cameras.
+    """
     try:
         listener = _listen()
     except OSError as error:
         print(f"cameras: no WS-Discovery here, multicast is unavailable: {error}", file=sys.stderr)
         return False
-    threading.Thread(target=_serve, args=(listener, faces), name="discovery", daemon=True).start()
+    threading.Thread(target=_serve, args=(listener, faces, asker), name="discovery", daemon=True).start()
     return True
 
 
@@ -42,9 +46,11 @@ def _listen() -> socket.socket:
     return listener
 
 
-def _serve(listener: socket.socket, faces: list[Face]) -> None:
+def _serve(listener: socket.socket, faces: list[Face], asker: str) -> None:
     while True:
         data, sender = listener.recvfrom(65535)
+        if sender[0] != asker:
+            continue
         probe = data.decode("utf-8", "replace")
         message = re.search(r"<(?:\w+:)?MessageID[^>]*>\s*([^<\s]+)", probe)
         kinds = re.search(r"<(?:\w+:)?Types[^>]*>\s*([^<]*)", probe)
