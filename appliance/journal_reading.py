@@ -18,7 +18,7 @@ def seen_to(db: Database, who: Person) -> tuple[int, str | None]:
 
 
 def unread(db: Database, who: Person) -> int:
-    """How many entries came since, without their own and the signs of life; COUNTED at most."""
+    """How many entries came since, without their own and what the box enters each minute; COUNTED at most."""
     seq, _ = seen_to(db, who)
     own = "select p.seq from journal_personal p where p.value = ? and p.path = '/actor/id' and p.seq > ?"
     return int(db.value(

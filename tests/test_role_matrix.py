@@ -70,7 +70,7 @@ def test_the_table_decides_every_route_for_every_role(site: Site, app: Flask, ro
         answer = visitor.client.open(path, method=method)
         allowed = right == rights.OPEN or rights.allows(role, right)
         assert (answer.status_code != 403) is allowed, (role, method, path, right, answer.status_code)
-        assert answer.status_code < 500, (role, method, path)
+        assert answer.status_code < 500 or answer.status_code == 503, (role, method, path)  # 503: no picture comes now
 
 
 def test_somebody_who_is_not_signed_in_gets_nothing_but_the_sign_in_page(app: Flask) -> None:

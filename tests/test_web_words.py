@@ -24,14 +24,16 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = {
     Role.TECHNICIAN: ["/", "/checklist", "/checklist/camera.clock/hq", "/cameras", "/cameras/corridor-2", "/journal",
                       "/journal/8", "/journal/waiting", "/archive", "/archive/corridor-2", "/more", "/help", "/system"],
-    Role.HEAD: ["/", "/journal/waiting", "/journal/8", "/people"],
+    Role.HEAD: ["/", "/journal/waiting", "/journal/8", "/people", "/journal/form?exam=russian", "/journal?q=стойка"],
     Role.SECURITY: ["/", "/alarms", "/wall/alarms", "/export", "/journal", "/alarms/log", "/alarms/test",
                     "/alarms/2", "/alarms/2/conclusion", "/duty"],
     Role.EXPORTER: ["/", "/export", "/export/ask", "/archive"],
     Role.ADMIN: ["/", "/people/add", "/people/orlov/disable", "/system", "/wall/cameras"],
 }  # fmt: skip
 # Names, codes and what a figure or a form has to show as it is.
-LATIN = re.compile(r"UTC|Chrome|VLC|H264|HEVC|USB|SQLite|Linux|examsite|English|Hikvision DS-2CD2043|h264")
+LATIN = re.compile(
+    r"UTC|PDF|CSV|JSON|\bN\b|Chrome|VLC|H264|HEVC|USB|SQLite|Linux|examsite|English|Hikvision DS-2CD2043|h264"
+)
 
 
 def templates() -> list[Path]:
