@@ -11,8 +11,8 @@ from typing import Literal
 from appliance import streams
 from appliance.config import Camera
 from appliance.model import ApplianceError
-from appliance.taken import Changing
 from appliance.streams import Stream
+from appliance.taken import Changing
 from drivers import ffmpeg, onvif, rtsp_ask
 from drivers.rtsp_relay import Relay
 from drivers.types import DriverError, StreamProfile

@@ -83,17 +83,17 @@ def served(tmp_path: Path, filmed: CamerasProcess) -> Iterator[Served]:
     with ExitStack() as running:
         for service in ("keeper", "recorder"):
             running.enter_context(service_of(config.source, service))
-        pages = running.enter_context(process([sys.executable, "-m", "web", "--config", str(config.source)]))
+        pages = running.enter_context(Process([sys.executable, "-m", "web", "--config", str(config.source)]))
         answered(port)
         yield Served(site, pages, f"http://127.0.0.1:{port}", port)
     db.close()
 
 
 def service_of(source: Path, name: str) -> Any:
-    return process([sys.executable, "-m", "appliance", "run", name, "--config", str(source)])
+    return Process([sys.executable, "-m", "appliance", "run", name, "--config", str(source)])
 
 
-class process:  # noqa: N801 - used like a function
+class Process:
     """A process of this test, ended with it."""
 
     def __init__(self, argv: list[str]) -> None:
@@ -189,8 +189,9 @@ def reads_in_english(page: Page, served: Served, dead: str) -> None:
     page.goto(f"{served.address}/cameras/{dead}")
     expect(page.locator(".chip").first).to_contain_text("No connection")
     expect(page.locator(".remedy")).to_contain_text("Check the camera's power and cable.")
-    for path, word in ((f"/cameras/{dead}/device", "Serial number"), ("/cameras/find", "The site's camera"),
-                       (f"/cameras/{dead}/edit", "Set aside"), (f"/cameras/{dead}/do/reboot", "Back, leave it")):  # fmt: skip
+    words = {f"/cameras/{dead}/device": "Serial number", "/cameras/find": "The site's camera",
+             f"/cameras/{dead}/edit": "Set aside", f"/cameras/{dead}/do/reboot": "Back, leave it"}  # fmt: skip
+    for path, word in words.items():
         page.goto(served.address + path)
         expect(page.locator("main")).to_contain_text(word)
         assert serious(page) == [], path
