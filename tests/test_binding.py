@@ -108,7 +108,7 @@ class Killed(Exception):
 STEPS = st.lists(st.one_of(st.integers(1, 3), st.none(), st.integers(10, 19)), min_size=1, max_size=25)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_whenever_the_keeper_is_killed_nothing_is_entered_twice_or_forgotten(
     steps: list[int | None], template: Path
@@ -198,12 +198,20 @@ def test_rows_that_differ_from_what_was_entered_are_found_in_the_archive(site: S
     assert any(CHANGES[change] in each for each in said), said
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, filmed: Path) -> Path:
+    """One package, made once; each test changes a copy."""
+    folder = tmp_path_factory.mktemp("made")
+    return handover.site(folder / "site", filmed).package(folder).path
+
+
 @pytest.fixture
-def package(site: Site) -> Path:
-    return site.package(site.stick).path
+def package(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / made.name))
 
 
-def test_a_package_carries_the_journal_and_a_proof_for_each_recording(site: Site, package: Path) -> None:
+def test_a_package_carries_the_journal_and_a_proof_for_each_recording(site: Site) -> None:
+    package = site.package(site.stick).path
     assert packages.check(package).ok
     said = json.loads((package / bag.MINUTES).read_bytes())
     named = {s["file"] for camera in handover.manifest(package)["cameras"] for s in camera["segments"]}
