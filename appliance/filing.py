@@ -10,7 +10,7 @@ import logging
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from appliance import archive, leftovers, segment_clock
 from appliance.clock import Clock
@@ -59,18 +59,19 @@ class Filing:
                 leftovers.cut(self._db, self._config, self._clock, path, self._camera, facts)
             starts_s = finished.starts_s
             if finished.index == 0:
+                lacks_s = max(0.0, -facts.false_start_s)
                 facts = facts.without_false_start()
                 # Not where ffmpeg says it begins: that is 0 also when it waited seconds for the first key frame.
-                starts_s = max(starts_s, finished.ends_s - facts.duration_s)
+                starts_s = max(starts_s - lacks_s, finished.ends_s - facts.duration_s)
             self._timeline.ended(facts.frames, finished_s)
             by_s, hole = self._timeline.jump_s(starts_s, facts.holes, facts.frame_s)
             if hole is not None:
                 starts_s, facts = starts_s + by_s, _healed(facts, hole, by_s)
             placed = self._timeline.place(
-                starts_s, facts.duration_s, facts.frame_s, facts.frames, steady=_steady(facts)
+                starts_s, facts.duration_s, facts.frame_s, facts.frames, steady=_steady(facts), times_s=facts.times_s
             )
-            evidence = segment_clock.witnessed(facts, placed.starts_at, "arrival", segment_clock.box_clock(),
-                                               placed.step_ms)  # fmt: skip
+            first_at = placed.starts_at + timedelta(seconds=placed.joined_s)
+            evidence = segment_clock.witnessed(facts, first_at, "arrival", segment_clock.box_clock(), placed.step_ms)
             segment = archive.adopt(self._db, self._config, path, self._camera, facts, placed.starts_at,
                                     placed.ends_at, repaired=torn, evidence=evidence)  # fmt: skip
         except (OSError, sqlite3.Error, fmp4.Unreadable) as fault:
@@ -92,7 +93,9 @@ class Filing:
 def _steady(facts: Facts) -> bool:
     """Whether its frames come at one rate, so that counting them tells the time."""
     counted_s = facts.frames * facts.frame_s
-    return not facts.holes and abs(counted_s - facts.duration_s) <= facts.frame_s + STEADY_SHARE * facts.duration_s
+    if facts.holes or facts.times_s:
+        return False
+    return abs(counted_s - facts.duration_s) <= facts.frame_s + STEADY_SHARE * facts.duration_s
 
 
 def _healed(facts: Facts, hole: int, by_s: float) -> Facts:
@@ -102,5 +105,5 @@ def _healed(facts: Facts, hole: int, by_s: float) -> Facts:
     later = [(a - by_s, b - by_s) for a, b in facts.holes[hole + 1 :]]
     stamps = tuple(s if s.at_s <= begins_s else replace(s, at_s=s.at_s - by_s) for s in facts.stamps)
     last_s = facts.last_s - by_s if facts.last_s > begins_s else facts.last_s
-    return replace(facts, holes=(*facts.holes[:hole], *rest, *later), stamps=stamps, last_s=last_s,
+    return replace(facts, times_s=(), holes=(*facts.holes[:hole], *rest, *later), stamps=stamps, last_s=last_s,
                    duration_s=facts.duration_s - by_s)  # fmt: skip

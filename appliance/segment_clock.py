@@ -63,7 +63,7 @@ def camera_offset_s(stamps: Sequence[Stamp], starts_s: float) -> float | None:
     Before its first sender report a run's stamps are the box's own clock (`fmp4.Stamp`). They end with a jump against
     the media, so the stamps after the last jump count; a jump back and forth is no sane clock.
     """
-    offsets = [stamp.clock_s - (starts_s + stamp.at_s) for stamp in stamps]
+    offsets = [stamp.clock_s - (starts_s + stamp.at_s + stamp.ahead_s) for stamp in stamps]
     jumps = [n for n in range(1, len(offsets)) if abs(offsets[n] - offsets[n - 1]) > JUMP_S]
     if not offsets or len(jumps) > 1:
         return None
@@ -77,7 +77,8 @@ def camera_offset_s(stamps: Sequence[Stamp], starts_s: float) -> float | None:
 
 def _written(stamps: Sequence[Stamp], offsets: Sequence[float]) -> bool:
     """Whether these stamps may be the box's own clock at the writing of each fragment: shortly after its end."""
-    if not all(-JUMP_S <= offset - stamp.length_s <= AFTER_S for stamp, offset in zip(stamps, offsets, strict=True)):
+    if not all(-JUMP_S <= offset + stamp.ahead_s - stamp.length_s <= AFTER_S
+               for stamp, offset in zip(stamps, offsets, strict=True)):  # fmt: skip
         return False
     exact = max(offsets) - min(offsets) <= EXACT_S
     return not (exact and len(stamps) >= EXACT_STAMPS)  # a camera that happens to be ahead by a fragment's length

@@ -7,6 +7,7 @@ moves. Consecutive segments of a run share their boundary exactly, to the stored
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -20,11 +21,16 @@ JOIN_S = 0.5  # what is nearer to the segment before than this joins it (fmp4.HO
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A segment's place on the box's clock, UTC. `step_ms`: how far that was set meanwhile, 0 when it was not."""
+    """A segment's place on the box's clock, UTC. `step_ms`: how far that was set meanwhile, 0 when it was not.
+
+    `joined_s`: its first frame came so much later; until then the last one of the file before was shown, whose length
+    nobody knew when that was filed. At a varying rate that is more than a tick.
+    """
 
     starts_at: datetime
     ends_at: datetime
     step_ms: int = 0
+    joined_s: float = 0.0
 
 
 class Timeline:
@@ -99,31 +105,38 @@ class Timeline:
         return 0.0, None
 
     def place(
-        self, starts_s: float, duration_s: float, frame_s: float, frames: int = 0, *, steady: bool = False
-    ) -> Placed:
+        self, starts_s: float, duration_s: float, frame_s: float, frames: int = 0, *, steady: bool = False,
+        times_s: Sequence[float] = (),
+    ) -> Placed:  # fmt: skip
         """Place the next finished file; `starts_s` in media time, `steady` when its frames come at one rate.
+
+        `times_s`: when each of its frames begins, where the rate varies.
 
         A file during which the clock was set lies wholly on the old clock, the next one begins by the new.
         """
         starts_s -= self._jumped_s
-        anchor_s = self._settle(starts_s + duration_s, duration_s, frames, frame_s if steady else 0.0)
+        anchor_s = self._settle(starts_s + duration_s, duration_s, frames, frame_s if steady else 0.0,
+                                [starts_s + at_s for at_s in times_s])  # fmt: skip
         before_s, self._offset_s = self._offset_s, self._wall_minus_mono_s()
         stepped = abs(self._offset_s - before_s) > STEP_S
         end_offset_s = before_s if stepped else self._offset_s
         apart_s, joins_s = starts_s - self._end_media_s, max(JOIN_S, 3 * frame_s)
+        joined_s = 0.0
         if self._next_at is None or apart_s < -joins_s:
             starts_at = self._wall(starts_s + anchor_s, before_s)
-        else:  # a hole is as long as the media says: a better anchor must not make it shorter
-            starts_at = self._next_at + timedelta(seconds=apart_s if apart_s > joins_s else 0)
+        elif apart_s > joins_s:  # a hole is as long as the media says: a better anchor must not make it shorter
+            starts_at = self._next_at + timedelta(seconds=apart_s)
+        else:
+            starts_at, joined_s = self._next_at, apart_s
         self._end_media_s = starts_s + duration_s
         end_mono_s = self._end_media_s + anchor_s
         ends_at = max(self._wall(end_mono_s, end_offset_s), starts_at + timedelta(seconds=frame_s))
         self._next_at = self._wall(end_mono_s, self._offset_s) if stepped else ends_at
-        return Placed(starts_at, ends_at, round((self._offset_s - before_s) * 1000) if stepped else 0)
+        return Placed(starts_at, ends_at, round((self._offset_s - before_s) * 1000) if stepped else 0, joined_s)
 
-    def _settle(self, end_s: float, duration_s: float, frames: int, rhythm_s: float) -> float:
-        """The anchor for the file that ends at `end_s`; its frames come every `rhythm_s`, 0 when at no steady rate."""
-        low_s, heard_s = self._least_delay_s(end_s, frames, rhythm_s), self._low_s
+    def _settle(self, end_s: float, duration_s: float, frames: int, rhythm_s: float, times_s: Sequence[float]) -> float:
+        """The anchor for the file that ends at `end_s`; its frames come every `rhythm_s`, or at `times_s`."""
+        low_s, heard_s = self._least_delay_s(end_s, frames, rhythm_s, times_s), self._low_s
         jumped = self._anchor_s is not None and heard_s is not None and self._anchor_s - heard_s >= JUMP_S
         self._low_s = heard_s if jumped else None  # a jump that the next file will show
         if jumped and low_s == heard_s:
@@ -134,15 +147,20 @@ class Timeline:
             self._anchor_s += min(DRIFT * duration_s, low_s - self._anchor_s)
         return self._anchor_s
 
-    def _least_delay_s(self, end_s: float, frames: int, rhythm_s: float) -> float | None:
+    def _least_delay_s(
+        self, end_s: float, frames: int, rhythm_s: float, times_s: Sequence[float]
+    ) -> float | None:
         """By counted frames where that can be done: they are counted as they come in, while ffmpeg's media time is that
         of what is written out, which waits for the sound (0.2 s when G.711 is made into AAC)."""
-        last = self._frames + frames
+        first, last = self._frames, self._frames + frames
         # For the first anchor later frames tell as well: those of the first second come in a burst, late.
         own = [(n, at_s) for n, at_s in self._counted if self._frames < n <= last or self._anchor_s is None]
         self._counted, self._frames = [c for c in self._counted if c[0] > last], last
         if not own:
             return self._low_s
+        inside = [(n - first, at_s) for n, at_s in own if n - first < len(times_s)]
+        if inside:  # a frame counts as come in when the next one begins
+            return min(at_s - times_s[n] for n, at_s in inside)
         if not rhythm_s:  # by media time it would be another measure: the anchor stays, if there is one
             return self._low_s if self._anchor_s is None else None
         return min(at_s - (end_s - (last - n) * rhythm_s) for n, at_s in own)

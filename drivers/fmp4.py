@@ -12,6 +12,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -20,6 +21,7 @@ from drivers.types import DriverError
 P = ParamSpec("P")
 R = TypeVar("R")
 
+ODD_ONE_IN = 10
 HOLE_S = 0.5  # two frames further apart than this, and than three frame times, have a hole between them
 VIDEO = {b"avc1": "h264", b"avc3": "h264", b"hvc1": "hevc", b"hev1": "hevc"}
 AUDIO = {b"mp4a": "aac"}
@@ -44,11 +46,15 @@ class Stamp:
     `clock_s`, Unix time, is the camera's clock at the frame `at_s` once a sender report (RFC 3550, 6.4.1) has come.
     Before that it is this box's clock when the fragment, `length_s` long, was written. Its flags are 24 either way
     (5.1 and 7.1); `appliance.segment_clock` tells them apart.
+
+    The camera's clock is that of another frame, `ahead_s` later: the one after the fragment's first, in the order of
+    decoding. ffmpeg's parser gives a frame out when the next one begins, with what came along with that next one.
     """
 
     at_s: float
     length_s: float
     clock_s: float
+    ahead_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +63,10 @@ class Facts:
 
     `whole_bytes`: up to here every fragment is complete; less than `size_bytes` when the file was cut or torn.
     `holes`: (from, to) pairs between two frames that are further apart than the stream's rhythm allows.
-    `false_start_s`: how much longer the first frame stands than the others (see `without_false_start`).
+    `false_start_s`: how much longer the first frame stands than the others, or less than zero: how much time the first
+    frames lack that are stamped the same (see `without_false_start`).
     `last_s`: where the last frame begins; the recording ends one frame later.
+    `times_s`: where each frame begins, in the order of decoding; empty where they come at a steady rate.
     """
 
     video: str
@@ -72,18 +80,21 @@ class Facts:
     size_bytes: int
     last_s: float
     stamps: tuple[Stamp, ...] = ()
+    times_s: tuple[float, ...] = field(default=(), repr=False)
 
     def without_false_start(self) -> Facts:
         """The same for the first file of a run, whose first stamp is not to be trusted.
 
         ffmpeg stamps the first RTP packets 0 until it has found the stream's clock; 0.2 to 0.6 s then seem to pass
-        between the first two frames though no frame is missing.
+        between the first two frames though no frame is missing, or the first ones seem to come all at once.
         """
         shift = self.false_start_s
-        holes = tuple((a - shift, b - shift) for a, b in self.holes if a > shift)
-        stamps = tuple(replace(s, at_s=s.at_s - shift) if s.at_s >= shift else s for s in self.stamps)
+        holes = tuple((a - shift, b - shift) for a, b in self.holes if a > max(shift, 0.0))
+        told = self.stamps[1:] if shift < 0 and self.stamps else self.stamps
+        stamps = tuple(replace(s, at_s=s.at_s - shift) if s.at_s >= shift else s for s in told)
+        times = tuple(max(0.0, at_s - shift) if n else 0.0 for n, at_s in enumerate(self.times_s))
         return replace(self, duration_s=self.duration_s - shift, holes=holes, false_start_s=0.0,
-                       last_s=max(0.0, self.last_s - shift), stamps=stamps)  # fmt: skip
+                       last_s=max(0.0, self.last_s - shift), stamps=stamps, times_s=times)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -92,7 +103,8 @@ class _Track:
     timescale: int = 0
     default_duration: int = 0
     starts: list[int] = field(default_factory=list)  # decode time of each fragment, in the track's timescale
-    told: list[tuple[int, float] | None] = field(default_factory=list)  # (media time, Unix time) of each fragment
+    told: list[tuple[int, float, int] | None] = field(default_factory=list)  # media, Unix, the second frame's time
+    shown: list[int] = field(default_factory=list)  # how long after its decoding each fragment's first frame is shown
     durations: list[array[int]] = field(default_factory=list)
 
 
@@ -240,7 +252,7 @@ def _take_fragment(
 ) -> bool:
     """Note a fragment's frames in its tracks; False when it names more bytes than its mdat has."""
     named = 0
-    found: list[tuple[_Track, int, array[int], tuple[int, float] | None]] = []
+    found: list[tuple[_Track, int, array[int], tuple[int, float] | None, tuple[int, int]]] = []
     for kind, traf in inside(moof):
         if kind != b"traf":
             continue
@@ -255,11 +267,13 @@ def _take_fragment(
             return False
         durations, sizes = run_samples(parts[b"trun"], track.default_duration if duration is None else duration, size)
         named += sizes
-        found.append((track, start, durations, told[1:] if told is not None and told[0] == number else None))
+        said = told[1:] if told is not None and told[0] == number else None
+        found.append((track, start, durations, said, _first_offsets(parts[b"trun"])))
     if not found or named > held_bytes:
         return False
-    for track, start, durations, said in found:
-        track.told.append(said)
+    for track, start, durations, said, offsets in found:
+        track.shown.append(offsets[0])
+        track.told.append(None if said is None else (*said, start + durations[0] + offsets[1]))
         track.starts.append(start)
         track.durations.append(durations)
     return True
@@ -292,6 +306,24 @@ def run_samples(trun: bytes, duration: int, size: int) -> tuple[array[int], int]
     return durations, sizes
 
 
+def _first_offsets(trun: bytes) -> tuple[int, int]:
+    """How long after their decoding the first two samples are shown: 0 without B-frames."""
+    flags, count = struct.unpack_from(">II", trun)
+    if not flags & 0x800 or count == 0:
+        return 0, 0
+    at = 8 + (4 if flags & 0x1 else 0) + (4 if flags & 0x4 else 0)
+    width = sum(bool(flags & bit) for bit in (0x100, 0x200, 0x400, 0x800))
+    offsets = struct.unpack_from(f">{width * min(count, 2)}i", trun, at)[width - 1 :: width]
+    return offsets[0], offsets[-1]
+
+
+def _false_start(durations: array[int], frame: int) -> int:
+    """How much more time than theirs the first frames of a file take; less than zero when they lack some."""
+    if durations[0] > 2 * frame:
+        return durations[0] - frame
+    return -sum(frame - each for each in durations if each < frame // 8)
+
+
 def _facts(video: _Track, audio: str | None, whole: int, size: int) -> Facts:
     scale = video.timescale
     rhythm = sum((Counter(d) for d in video.durations), Counter[int]())
@@ -311,14 +343,25 @@ def _facts(video: _Track, audio: str | None, whole: int, size: int) -> Facts:
                 at += duration
         else:
             at += sum(durations)
-    first = video.durations[0][0]
+    lacks = _false_start(video.durations[0], frame)
+    shown = video.shown[1 if lacks < 0 and len(video.shown) > 1 else 0]  # the first may be stamped wrong, too
     return Facts(
         video=video.codec, audio=audio, frames=frames, duration_s=(at - origin) / scale, frame_s=frame / scale,
-        holes=tuple(holes), false_start_s=(first - frame) / scale if first > 2 * frame else 0.0,
+        holes=tuple(holes), false_start_s=lacks / scale,
         whole_bytes=whole, size_bytes=size, last_s=(at - origin - video.durations[-1][-1]) / scale,
-        stamps=tuple(Stamp((said[0] - origin) / scale, sum(durations) / scale, said[1])
+        stamps=tuple(Stamp((said[0] - origin - shown) / scale, sum(durations) / scale, said[1],
+                           (said[2] - said[0]) / scale)
                      for said, durations in zip(video.told, video.durations, strict=True) if said is not None),
+        times_s=() if _is_steady(rhythm, frame) else tuple(
+            (each - origin) / scale for start, durations in zip(video.starts, video.durations, strict=True)
+            for each in accumulate(durations[:-1], initial=start)),
     )  # fmt: skip
+
+
+def _is_steady(rhythm: Counter[int], frame: int) -> bool:
+    """Whether all but a few frames take the same time: those of the start, of a hole, or before another file."""
+    odd = sum(count for length, count in rhythm.items() if abs(length - frame) > frame // 2)
+    return odd * ODD_ONE_IN <= rhythm.total()
 
 
 def _median(counts: Counter[int], total: int) -> int:

@@ -8,6 +8,7 @@ import os
 import random
 import re
 import signal
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -123,6 +124,14 @@ def test_its_times_follow_each_other_and_its_gaps_have_their_cause(
     assert stream["ok"] is (name != "hangs up")
     gaps_s = sum(gap["seconds"] for gap in stream["gaps"])
     assert stream["recorded_s"] + gaps_s == pytest.approx(stream["required_s"], abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["plain", "h265 with B-frames", "begins mid-GOP", "varying rate"])
+def test_the_cameras_clock_is_read_to_less_than_a_frame(
+    strange: dict[str, tuple[Stream, list[str], list[str]]], name: str
+) -> None:
+    told = [s["camera_offset_ms"] for s in strange[name][0]["segments"] if s["camera_offset_ms"] is not None]
+    assert statistics.median(told) == pytest.approx(0, abs=800 / STRANGE[name].fps)  # its clock is the box's
 
 
 def test_a_refused_password_is_told_at_once_and_tried_once(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from tests.fakes.recorded_site import film, site
 
 START = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
 START_S = START.timestamp()
+FRAME_S = 0.1  # of the films
 NOISE_S = (0.004, 0.031, 0.0, 0.012, 0.05, 0.008, 0.02, 0.0, 0.04, 0.016)  # how late a fragment is written
 
 
@@ -63,13 +64,14 @@ def test_a_camera_whose_clock_was_set_or_jumps_about_has_no_one_offset() -> None
 
 
 def with_clock(path: Path, offset_s: float) -> fmp4.Facts:
-    """A film whose fragments carry a reference time, as ffmpeg writes the box: before each moof."""
+    """A film whose fragments carry a reference time, as ffmpeg writes the box: before each moof, of its first frame,
+    with the camera's clock of the frame after that."""
     whole, made, number = path.read_bytes(), b"", 0
     at = 0
     while at < len(whole):
         length, kind = struct.unpack_from(">I4s", whole, at)
         if kind == b"moof":
-            clock_s = START_S + number + offset_s + NTP_TO_UNIX_S
+            clock_s = START_S + number + FRAME_S + offset_s + NTP_TO_UNIX_S
             media = number * 90_000
             made += struct.pack(">I4sB3sIIIQ", 32, b"prft", 1, b"\0\0\x18", 1, int(clock_s),
                                 int((clock_s % 1) * 2**32), media)  # fmt: skip
@@ -81,10 +83,10 @@ def with_clock(path: Path, offset_s: float) -> fmp4.Facts:
 
 
 def test_the_reference_times_of_a_file_are_read_with_its_last_frame(tmp_path: Path) -> None:
-    plain = fmp4.read(film(tmp_path / "a.mp4"))
-    facts = with_clock(film(tmp_path / "b.mp4"), 3.5)
+    plain = fmp4.read(film(tmp_path / "a.mp4", b_frames=False))
+    facts = with_clock(film(tmp_path / "b.mp4", b_frames=False), 3.5)
     assert plain.stamps == ()
-    assert [round(s.clock_s - START_S - s.at_s, 3) for s in facts.stamps] == [3.5] * 4
+    assert [round(s.clock_s - START_S - s.at_s - s.ahead_s, 3) for s in facts.stamps] == [3.5] * 4
     assert facts.last_s == pytest.approx(facts.duration_s - facts.frame_s)
     assert (facts.frames, facts.duration_s, facts.whole_bytes) == (plain.frames, plain.duration_s, facts.size_bytes)
     assert witnessed(facts, START, "arrival", "free") == SegmentClock("rtcp", 3500, "free")
@@ -92,7 +94,7 @@ def test_the_reference_times_of_a_file_are_read_with_its_last_frame(tmp_path: Pa
 
 
 def test_a_run_that_begins_late_in_its_media_time_has_its_reference_times_from_its_first_frame(tmp_path: Path) -> None:
-    path = film(tmp_path / "a.mp4")
+    path = film(tmp_path / "a.mp4", b_frames=False)
     with_clock(path, 1.5)
     whole, late = bytearray(path.read_bytes()), 11_520  # what 7.1 began with, with sound
     for box, field in ((b"tfdt", 8), (b"prft", 20)):
@@ -106,7 +108,7 @@ def test_a_run_that_begins_late_in_its_media_time_has_its_reference_times_from_i
 
 
 def test_a_torn_file_does_not_count_a_reference_time_without_its_fragment(tmp_path: Path) -> None:
-    path = film(tmp_path / "a.mp4")
+    path = film(tmp_path / "a.mp4", b_frames=False)
     with_clock(path, 0.5)
     whole = path.read_bytes()
     last = whole.rindex(b"prft") + 28  # up to the end of the last box of its kind: its moof is gone
@@ -117,7 +119,7 @@ def test_a_torn_file_does_not_count_a_reference_time_without_its_fragment(tmp_pa
 
 
 def test_a_first_files_false_start_moves_its_reference_times_too(tmp_path: Path) -> None:
-    facts = with_clock(film(tmp_path / "a.mp4"), 2.0)
+    facts = with_clock(film(tmp_path / "a.mp4", b_frames=False), 2.0)
     shifted = replace(facts, false_start_s=0.5).without_false_start()
     assert [s.at_s for s in shifted.stamps] == pytest.approx([0.0, 0.5, 1.5, 2.5])
     assert shifted.last_s == pytest.approx(facts.last_s - 0.5)
@@ -125,7 +127,7 @@ def test_a_first_files_false_start_moves_its_reference_times_too(tmp_path: Path)
 
 def test_a_recordings_evidence_is_kept_with_it(tmp_path: Path) -> None:
     config = site(tmp_path, {"yard": Address("yard", "rtsp://127.0.0.1:9/yard", "http://127.0.0.1:9/", "u", "p")})
-    facts = with_clock(film(config.incoming / "yard" / "aaaa1111-000000.mp4"), -0.25)
+    facts = with_clock(film(config.incoming / "yard" / "aaaa1111-000000.mp4", b_frames=False), -0.25)
     db = store.open(config.database)
     evidence = witnessed(facts, START, "arrival", "synchronised", 7)
     ends_at = START + timedelta(seconds=facts.duration_s)
@@ -139,7 +141,7 @@ def test_a_recordings_evidence_is_kept_with_it(tmp_path: Path) -> None:
 
 def test_what_a_crash_left_is_placed_by_its_file_and_says_so(tmp_path: Path) -> None:
     config = site(tmp_path, {"yard": Address("yard", "rtsp://127.0.0.1:9/yard", "http://127.0.0.1:9/", "u", "p")})
-    with_clock(film(config.incoming / "yard" / "aaaa1111-000003.mp4"), 0.0)
+    with_clock(film(config.incoming / "yard" / "aaaa1111-000003.mp4", b_frames=False), 0.0)
     db = store.open(config.database)
     leftovers.recover(db, config, FakeClock(START))
     (kept,) = archive.segments(db)

@@ -138,20 +138,21 @@ CLOCK = SystemClock()
 
 
 @cache
-def _film(seconds: float, sound: bool, codec: str) -> bytes:
+def _film(seconds: float, sound: bool, codec: str, b_frames: bool) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         to = Path(folder) / "film.mp4"
         source = ["-f", "lavfi", "-i", f"testsrc2=size=320x180:rate=10:duration={seconds}"]
         heard = ["-f", "lavfi", "-i", f"sine=frequency=440:sample_rate=16000:duration={seconds}"] if sound else []
-        encode = ["-c:v", codec, "-g", "10", "-pix_fmt", "yuv420p", "-video_track_timescale", "90000"]
+        encode = ["-c:v", codec, *([] if b_frames else ["-bf", "0"]), "-g", "10", "-pix_fmt", "yuv420p", "-video_track_timescale", "90000"]
         container = ["-movflags", "+frag_keyframe+empty_moov+default_base_moof", "-frag_duration", "1000000"]
         subprocess.run(["ffmpeg", "-nostdin", "-v", "error", *source, *heard, *encode, *container, str(to)],
                        check=True, timeout=60)  # fmt: skip
         return to.read_bytes()
 
 
-def film(to: Path, seconds: float = 4.0, *, sound: bool = False, codec: str = "libx264") -> Path:
+def film(to: Path, seconds: float = 4.0, *, sound: bool = False, codec: str = "libx264", b_frames: bool = True
+         ) -> Path:  # fmt: skip
     """A recording as the recorder's ffmpeg writes it, made without a camera: 10 frames and one fragment a second."""
     to.parent.mkdir(parents=True, exist_ok=True)
-    to.write_bytes(_film(seconds, sound, codec))
+    to.write_bytes(_film(seconds, sound, codec, b_frames))
     return to
