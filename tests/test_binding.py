@@ -281,6 +281,18 @@ def test_a_forged_proof_is_named_though_all_lists_are_written_anew(package: Path
     assert any("journal" in str(fault.message) or bag.MINUTES in fault.where for fault in report.faults)
 
 
+def test_an_entry_that_is_no_minute_cannot_stand_for_one(package: Path) -> None:
+    """archive.sealed is signed too and has a root, over something else."""
+    rows = (package / bag.PROOF / "journal.jsonl").read_text().splitlines()
+    row = next(row for row in rows if "archive.sealed" in row)
+    seq = str(json.loads(row)["seq"])
+    proof = json.loads((package / bag.PROOF / "proofs.json").read_bytes())["inclusion"][seq]
+    change_json(package / bag.MINUTES, lambda said: said["minutes"].update({seq: {"row": row, "proof": proof}}))
+    handover.rebag(package)
+    faults = packages.check(package).faults
+    assert [(f.where, "is not proved to be the minute" in str(f.message)) for f in faults] == [(f"entry {seq}", True)]
+
+
 def test_an_extract_that_is_not_the_signed_journal_is_named(package: Path) -> None:
     """Everything in the package made anew, but for what the box's key signed."""
     rows = (package / bag.JOURNAL).read_text().splitlines()
