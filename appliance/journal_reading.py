@@ -20,10 +20,10 @@ def seen_to(db: Database, who: Person) -> tuple[int, str | None]:
 def unread(db: Database, who: Person) -> int:
     """How many entries came since, without their own and what the box enters each minute; COUNTED at most."""
     seq, _ = seen_to(db, who)
-    own = "select p.seq from journal_personal p where p.value = ? and p.path = '/actor/id' and p.seq > ?"
+    own = "select 1 from journal_personal p where p.seq = journal.seq and p.path = '/actor/id' and p.value = ?"
     return int(db.value(
-        f"select count(*) from (select 1 from journal where seq > ? and {TOLD}"  # noqa: S608 - our own
-        f" and seq not in ({own}) limit {COUNTED})", (seq, who.login, seq)))  # fmt: skip
+        f"select count(*) from (select 1 from journal where seq > ? and {TOLD}"  # noqa: S608 - our own words
+        f" and not exists ({own}) limit {COUNTED})", (seq, who.login)))  # fmt: skip
 
 
 def since(db: Database, who: Person, limit: int) -> list[Entry]:

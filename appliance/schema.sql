@@ -112,7 +112,7 @@ create table bound (
 ) strict, without rowid;
 
 -- journal_search.py: what each entry can be found by, as stems and filters; made from the journal and made anew from it
-create virtual table journal_text using fts5(text, tokenize = 'ascii', detail = none, columnsize = 0);
+create virtual table journal_text using fts5(text, tokenize = 'ascii', detail = none, columnsize = 0, prefix = '2 3 4 5');
 create table journal_text_to (                               -- how far it knows the journal. One row
   one      integer primary key check (one = 1),
   seq      integer not null,

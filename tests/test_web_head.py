@@ -201,3 +201,13 @@ def test_a_silent_call_is_not_given_away_beside_an_entry(site: Site, visit: Visi
     near = visit(Role.HEAD).get(f"/journal/{seq}").text.partition("Alarms about then")[2].partition("</ul>")[0]
     assert "Fire alarm" in near
     assert "Duress" not in near
+
+
+@pytest.mark.parametrize("role", [Role.HEAD, Role.TECHNICIAN, Role.ADMIN])
+def test_a_silent_call_that_stands_is_not_named_by_the_journal(site: Site, visit: Visit, role: Role) -> None:
+    site.say(DURESS)
+    seq, visitor = journal.head(site.db)[0], visit(role)
+    for page in ("/journal", PAGE, f"/journal/{seq}", f"/journal/{seq - 1}", "/journal?subject=alarm"):
+        text = visitor.get(page).text
+        assert "A message of the panel; security has it" in text
+        assert "uress" not in text

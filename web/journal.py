@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Blueprint, redirect, request, url_for
+from flask import Blueprint, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from appliance import accounts, exams, journal, journal_search, kinds
+from appliance.alarm_classes import SILENT
 from appliance.config import Config
 from appliance.journal import Entry
 from appliance.journal_search import Found, Wanted
@@ -79,6 +80,8 @@ VERDICT_WORDS = {"accepted": N_("confirmed"), "asked": N_("asked back"), "refuse
 
 def sentence(entry: Entry) -> Message:
     """The entry as people read it: roles and verdicts by their titles instead of their keys."""
+    if _hushed(entry):
+        return message(N_("A message of the panel; security has it"))
     said = kinds.sentence(entry)
     args = dict(said.args)
     if args.get("role") in set(Role):
@@ -86,6 +89,19 @@ def sentence(entry: Entry) -> Message:
     if args.get("verdict") in VERDICT_WORDS:
         args["verdict"] = message(VERDICT_WORDS[str(args["verdict"])])
     return Message(said.text, args)
+
+
+def _hushed(entry: Entry) -> bool:
+    """Whether it tells of a silent call for help that still stands: who called must not be given away by a screen that
+    others see. The row stays what it is; when the call is over its words are back."""
+    if context.person().role is Role.SECURITY or context.config().profile.alarms.silent_loud:
+        return False
+    if "silent_calls" not in g:
+        marks = ",".join("?" * len(SILENT))
+        g.silent_calls = {row["entry"] for row in context.database().rows(
+            f"select entry from alarm where (restored_at is null or acknowledged_at is null) and kind in ({marks})",  # noqa: S608
+            sorted(SILENT))}  # fmt: skip
+    return not g.silent_calls.isdisjoint((entry.seq, *entry.refs))
 
 
 @views.get("/journal")
@@ -157,6 +173,8 @@ def _entry_page(seq: int, refusal: object = None, word: str = "", status: int = 
 
 def _facts(config: Config, found: Entry) -> list[tuple[str, str]]:
     """What the entry's data says, one figure a line, for whoever wants to see behind the sentence."""
+    if _hushed(found):
+        return []
     return [(name, str(value)) for name, value in sorted(found.data.items()) if not isinstance(value, dict | list)]
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from appliance import access, journal, store
+from appliance import access, checkpoints, journal, journal_search, store
 from appliance import config as configuration
 from appliance.clock import SystemClock
 from appliance.model import Role
@@ -164,6 +164,8 @@ def test_the_day_of_the_access_journal(served: Served, panel: VirtualPanel, ente
     orlov.goto(f"{served.address}/journal/{caught}")
     expect(orlov.locator(".answers")).to_contain_text("Who was it?")
     sound(orlov)
+    assert journal_search.indexed_to(site.db) >= caught  # the keeper keeps up
+    assert checkpoints.covering(site.db, caught) is not None
 
 
 def test_ivanova_finds_prints_and_says_what_she_has_read(served: Served, enter: Enter) -> None:
