@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from appliance import cameras, leftovers, store, streams, taken, told
 from appliance.cameras import CameraState
@@ -73,13 +74,24 @@ class CameraLoop:
         self.want: Want | None = None
         self.watched = False  # somebody wants to see it though it need not be recorded (live_run.py)
         self.poke = threading.Event()  # set after `want` or `watched` changed, or at the end
-        self.state = CameraState(camera.id, "idle", iso(clock.now()))
+        self._state = CameraState(camera.id, "idle", iso(clock.now()))
+        self._heard: tuple[datetime, Callable[[], datetime | None]] | None = None  # since that state
         self.config, self.clock, self._syncer, self.media = config, clock, syncer, media
         self._source = SourceFinder(camera, config.profile.recording.stall_s, lambda one: taken.as_now(config, one),
                                     stream)  # fmt: skip
         self.told = told.of(stream, clock, camera)
         self._stop = threading.Event()
         self.transport: str | None = None  # of the newest run: tcp, udp, or relay (tcp through it)
+
+    @property
+    def state(self) -> CameraState:
+        """How it is now. Put together when asked for: frames are heard every second, and nobody asks so often."""
+        known, heard = self._state, self._heard
+        if heard is None:
+            return known
+        last_at, safe_until = heard[0], heard[1]()
+        return replace(known, last_frame_at=iso(last_at),
+                       safe_until_at=iso(safe_until) if safe_until else known.safe_until_at)  # fmt: skip
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop` (set `poke` as well). Everything this thread starts ends with it."""
@@ -200,21 +212,22 @@ class CameraLoop:
             self.poke.wait(min(left_s, LOOK_S))
             self.poke.clear()
 
-    def heard(self, safe_until: datetime | None) -> None:
+    def heard(self, safe_until: Callable[[], datetime | None]) -> None:
         """A frame has just come; up to `safe_until` everything is on disk."""
-        self.state = replace(self.state, last_frame_at=iso(self.clock.now()),
-                             safe_until_at=iso(safe_until) if safe_until else self.state.safe_until_at)  # fmt: skip
+        self._heard = self.clock.now(), safe_until
 
     def began(self, at: datetime) -> None:
         """The run's first frame is now known exactly."""
-        if self.state.state == "recording":
-            self.state = replace(self.state, since_at=iso(at))
+        if self._state.state == "recording":
+            self._state = replace(self._state, since_at=iso(at))
 
     def _say(self, state: cameras.State, cause: str | None = None, since: datetime | None = None) -> None:
-        if (state, cause) != (self.state.state, self.state.cause):
+        now = self.state
+        if (state, cause) != (now.state, now.cause):
             at = iso(since or self.clock.now())
-            self.state = replace(self.state, state=state, cause=cause, since_at=at,
-                                 safe_until_at=at if state == "recording" else self.state.safe_until_at)  # fmt: skip
+            self._state = replace(now, state=state, cause=cause, since_at=at,
+                                  safe_until_at=at if state == "recording" else now.safe_until_at)  # fmt: skip
+            self._heard = None
 
 
 class _Watch:
@@ -236,6 +249,9 @@ class _Watch:
     def began(self) -> bool:
         """Whether there was a frame."""
         return self._pulse.began
+
+    def _safe_until(self, safe_s: float) -> datetime | None:
+        return self._timeline.at(safe_s) if safe_s > 0 else None
 
     def until_over(self) -> End:
         """Watch until there is a reason to stop; says which."""
@@ -290,7 +306,7 @@ class _Watch:
             self._file.media_s = progress.media_s
             if first:
                 self._loop.first_frame(self._db, self._want, self._timeline.at(progress.media_s))
-            self._loop.heard(self._timeline.at(self._file.safe_s) if self._file.safe_s > 0 else None)
+            self._loop.heard(partial(self._safe_until, self._file.safe_s))
         for finished in news.finished:
             self._timeline.heard(finished.ends_s)  # a file ends when the key frame of the next one arrives
             self._file.path = self._run.open_file(finished.index + 1)
