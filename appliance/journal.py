@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from itertools import islice
 from typing import Any
 
 import rfc8785
@@ -119,13 +121,14 @@ def _acting(actor: Actor) -> dict[str, Any]:
 
 def read(db: Database, rows: Sequence[Mapping[str, Any]]) -> list[Entry]:
     """Entries out of database rows with seq, hash and row, their personal values in their places."""
-    openings = personal.of(db, [row["seq"] for row in rows])
-    return [_entry(db, row, openings.get(row["seq"], {})) for row in rows]
+    seqs = [int(row["seq"]) for row in rows]
+    openings, erased = personal.of(db, seqs), cache(lambda: personal.erased(db, seqs))  # mostly nobody asks
+    return [_entry(row, openings.get(row["seq"], {}), erased) for row in rows]
 
 
-def _entry(db: Database, found: Mapping[str, Any], openings: Mapping[str, Opening]) -> Entry:
+def _entry(found: Mapping[str, Any], openings: Mapping[str, Opening], erased: Callable[[], personal.Erased]) -> Entry:
     seq = int(found["seq"])
-    gone = lambda path: Gone(lawful=erased_by(db, seq, path) is not None)  # noqa: E731
+    gone = lambda path: Gone(lawful=(seq, path) in erased())  # noqa: E731
     said = personal.opened(json.loads(found["row"]), openings, gone)
     who = said["actor"]
     return Entry(
@@ -143,26 +146,20 @@ def _entry(db: Database, found: Mapping[str, Any], openings: Mapping[str, Openin
     )
 
 
-def erased_by(db: Database, seq: int, path: str) -> int | None:
-    """The entry that says that this value was erased; None when none does, and then its absence is a fault."""
-    found = db.value(
-        "select j.seq from journal j, json_each(j.row, '$.data.erased') e, json_each(e.value, '$.paths') p"
-        " where j.kind = 'personal.erased' and json_extract(e.value, '$.seq') = ? and p.value = ?", (seq, path)
-    )  # fmt: skip
-    return None if found is None else int(found)
-
-
 def openings(db: Database, rows: Iterable[tuple[int, str, str]]) -> Iterator[dict[str, Any]]:
     """What leaves the box beside rows (seq, hash, row): {path, salt, seq, value} of each personal value that is there,
     {erased, path, seq} of each that an entry says was erased. One that is neither is left out, and a checker finds it.
     """
-    for seq, _, text in rows:
-        known = personal.of(db, [seq]).get(seq, {})
-        for path, _ in personal.commitments(json.loads(text)):
-            if path in known:
-                yield known[path].as_json()
-            elif (entry := erased_by(db, seq, path)) is not None:
-                yield {"seq": seq, "path": path, "erased": entry}
+    left = iter(rows)
+    while some := list(islice(left, personal.AT_ONCE)):
+        seqs = [seq for seq, _, _ in some]
+        known, erased = personal.of(db, seqs), cache(lambda seqs=seqs: personal.erased(db, seqs))
+        for seq, _, text in some:
+            for path, _ in personal.commitments(json.loads(text)):
+                if (opening := known.get(seq, {}).get(path)) is not None:
+                    yield opening.as_json()
+                elif (entry := erased().get((seq, path))) is not None:
+                    yield {"seq": seq, "path": path, "erased": entry}
 
 
 def get(db: Database, seq: int) -> Entry:

@@ -20,6 +20,7 @@ from appliance.store import Database
 
 SALT_BYTES = 32
 HEX = re.compile(r"[0-9a-f]{64}")
+Erased = dict[tuple[int, str], int]
 AT_ONCE = 500  # entries asked for in one SELECT; SQLite takes 32766 parameters
 
 
@@ -151,6 +152,21 @@ def of(db: Database, seqs: Iterable[int]) -> dict[int, dict[str, Opening]]:
         marks = ",".join("?" * len(some))
         for row in db.rows(f"select seq, path, salt, value from journal_personal where seq in ({marks})", some):  # noqa: S608
             found.setdefault(row["seq"], {})[row["path"]] = Opening(**row)
+    return found
+
+
+def erased(db: Database, seqs: Iterable[int]) -> Erased:
+    """(entry, path) of each value of these entries that was erased -> the entry that says so. Reads all that say so."""
+    wanted = list(seqs)
+    found: Erased = {}
+    for start in range(0, len(wanted), AT_ONCE):
+        some = wanted[start : start + AT_ONCE]
+        rows = db.rows(
+            "select json_extract(e.value, '$.seq') as seq, p.value as path, j.seq as entry from journal j,"  # noqa: S608
+            " json_each(j.row, '$.data.erased') e, json_each(e.value, '$.paths') p where j.kind = 'personal.erased'"
+            f" and json_extract(e.value, '$.seq') in ({','.join('?' * len(some))})", some
+        )  # fmt: skip
+        found |= {(row["seq"], row["path"]): row["entry"] for row in rows}
     return found
 
 

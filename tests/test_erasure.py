@@ -198,3 +198,20 @@ def test_a_failed_erasure_leaves_everything(
     with pytest.raises(ZeroDivisionError):
         erasure.erase(db, config, clock, CONSOLE, "orlov", GROUND)
     assert list(db.conn.iterdump()) == dump
+
+
+def test_a_page_of_erased_names_costs_no_more_than_one_of_names(
+    db: Database, config: Config, clock: FakeClock, orlov: Person
+) -> None:
+    for _ in range(30):
+        add(db, clock, orlov, word=Personal("Переткнул кабель"))
+    asked: list[str] = []
+    accounts.disable(db, clock, CONSOLE, "orlov")
+    erasure.erase(db, config, clock, CONSOLE, "orlov", GROUND)
+    db.conn.set_trace_callback(asked.append)
+    found = [entry for entry in journal.entries(db) if entry.kind == "camera.silent"]
+    told = list(journal.openings(db, journal.stored_rows(db)))
+    db.conn.set_trace_callback(None)
+    assert [(e.actor.name, e.data["word"]) for e in found] == [("", "Переткнул кабель")] * 30
+    assert sum("erased" in each for each in told) == 64  # two each, also where it was added and disabled
+    assert len(asked) <= 8
