@@ -18,6 +18,7 @@ from appliance.clock import Clock, iso, parse
 from appliance.config import Config
 from appliance.model import N_, Actor, Message, message
 from appliance.store import Database
+from drivers import medium
 from drivers.types import EventState, Frame, PanelEvent
 
 Kind = Literal["print", "export", "stick", "witness", "copied"]
@@ -101,12 +102,13 @@ def bracket(db: Database) -> dict[str, Any]:
 
 
 def outside(config: Config, folder: Path) -> bool:
-    """Whether a folder leaves with somebody: a configured target, or on another file system than the box's data."""
+    """Whether a folder leaves with somebody: below a configured target, or on a USB stick.
+
+    Anything else may be the box's own: better one mark too few is counted than one too many.
+    """
     folder = folder.absolute()
-    if any(folder.is_relative_to(target.path.absolute()) for target in config.export_targets):
-        return True
-    there = next(place for place in (folder, *folder.parents) if place.exists())
-    return there.stat().st_dev != config.data.stat().st_dev
+    leaving = (*(target.path.absolute() for target in config.export_targets), *medium.sticks())
+    return any(folder.is_relative_to(place) for place in leaving)
 
 
 def standing(db: Database, config: Config, now: datetime) -> Standing:

@@ -113,8 +113,17 @@ def test_only_what_leaves_the_box_is_a_mark(here: Box, target: str, left: bool) 
     assert anchors.outside(here.config, here.config.source.parent / target) is left
 
 
-def test_a_folder_on_another_file_system_leaves(here: Box) -> None:
-    assert anchors.outside(here.config, Path("/proc/here"))
+def test_a_folder_on_a_stick_leaves_and_one_in_memory_does_not(here: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(medium, "sticks", lambda: [Path("/media/head")])
+    assert anchors.outside(here.config, Path("/media/head/journal"))
+    assert not anchors.outside(here.config, Path("/dev/shm/journal"))
+
+
+def test_a_journal_export_on_a_stick_is_a_mark(here: Box, tmp_path: Path) -> None:
+    journal_export.export(here.db, here.config, here.clock, KEEPER, tmp_path / "kept-here")
+    assert anchors.recent(here.db) == []
+    done = journal_export.export(here.db, here.config, here.clock, KEEPER, here.stick / "journal")
+    assert [(a.kind, a.size) for a in anchors.recent(here.db)] == [("export", done.checkpoint.size)]
 
 
 # --- the stick ---

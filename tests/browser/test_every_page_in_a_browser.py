@@ -19,7 +19,7 @@ PAGES = {
                       "/cameras/corridor-2/live", "/journal",
                       "/journal/UNEXPLAINED", "/more", "/help", "/people"],
     Role.HEAD: ["/", "/journal/waiting", "/journal/WAITING", "/journal/form?exam=russian", "/archive", "/people",
-                "/archive/corridor-2", "/exams/russian/coverage"],
+                "/archive/corridor-2", "/exams/russian/coverage", "/journal/marks"],
     Role.SECURITY: ["/alarms", "/alarms/FIRE", "/export", "/export/1", "/journal", "/archive"],
     Role.EXPORTER: ["/", "/export", "/export/ask", "/export/1"],
     Role.ADMIN: ["/system", "/people", "/people/add", "/people/orlov/disable"],
