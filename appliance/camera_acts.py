@@ -23,6 +23,7 @@ from appliance import (
     camera_told,
     found,
     orders,
+    picture_watch,
     store,
     taken,
 )
@@ -212,6 +213,12 @@ def _set(work: Work, camera: Camera) -> camera_set.Book:
     return camera_set.Book(work.db, work.config, work.clock, work.who, camera)
 
 
+def _approve(device: onvif.Camera, camera: Camera, work: Work) -> list[Step]:
+    """What the camera sees now is its right view: the picture watch compares with it."""
+    picture_watch.approve(work.db, work.clock, camera.id, accounts.get(work.db, work.order.asked_by), device.snapshot())
+    return [Step("approved", True)]
+
+
 def _typed_password(work: Work) -> tuple[bool, dict[str, Any]]:
     """Somebody typed the password of a camera of the site: it is tried once, and kept when it lets us in."""
     camera = work.config.camera(work.args["camera"])
@@ -236,6 +243,7 @@ DONE: Mapping[str, Done] = {
     "goto": _at(lambda device, camera, work: _set(work, camera).goto(device, work.args["preset"])),
     "preset": _at(lambda device, camera, work: _set(work, camera).preset(device, work.args["preset"]), "presets."),
     "imaging": _at(lambda device, camera, work: _set(work, camera).imaging(device, work.args["settings"]), "picture."),
+    "approve": _at(lambda device, camera, work: _approve(device, camera, work)),
     "card": _at(lambda device, camera, work: _set(work, camera).card(device, work.args["job"], work.args["on"])),
     "password": _at(lambda device, camera, work: _set(work, camera).own_password(device), "users."),
     "reboot": _at(lambda device, camera, work: _set(work, camera).reboot(device)),

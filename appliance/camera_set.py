@@ -131,12 +131,12 @@ class Book:
             self._journal("camera.unrebooted", note=result.note)
         return [Step("reboot", result.ok, result.wanted, result.before, result.found, result.note)]
 
-    def own_password(self, device: onvif.Camera) -> list[Step]:
-        """A password that nobody else has: sealed beside the old one, set, proven by signing in; then the old is gone.
+    def own_password(self, device: onvif.Camera, password: str = "") -> list[Step]:
+        """Another password, by default one made for it: sealed beside the old one, set, proven; then the old is gone.
 
         A kill or a cut network between any two of these leaves both, and `decide` finds out which one counts.
         """
-        password = sealed.new_password()
+        password = password or sealed.new_password()
         taken.seal_next(self.db, self.config, self.camera, password)
         try:
             result = onvif_set.set_password(device, password)

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from appliance import (
     accounts,
@@ -21,10 +24,12 @@ from appliance import (
     found,
     journal,
     orders,
+    picture_watch,
     sealed,
     store,
     taken,
 )
+from appliance.__main__ import examsite
 from appliance.camera_acts import Desk
 from appliance.camera_lost import Watch
 from appliance.camera_words import KIND, ORDER
@@ -58,7 +63,8 @@ class Bench:
 
     def ask(self, act: str, **args: Any) -> dict[str, Any]:
         """Order it as a page does, and carry it out as the keeper does."""
-        orders.place(self.db, self.desk.clock, KIND, {"act": act, "what": {"text": act}, "target": "", **args}, self.orlov)
+        said = {"act": act, "what": {"text": act}, "target": "", **args}
+        orders.place(self.db, self.desk.clock, KIND, said, self.orlov)
         order = orders.claim(self.db, self.desk.clock, KIND)
         assert order is not None
         self.desk.carry_out(order)
@@ -211,6 +217,9 @@ def test_its_acts_are_done_read_back_and_entered_in_the_name_of_who_asked(bench:
     assert bench.ask("reboot", camera=name)["state"] == "done"
     assert bench.state.restarts == 1
     assert bench.ask("card", camera=name, job="job", on=True)["state"] == "done"
+    bench.face.subject.picture = cv2.imencode(".jpg", np.full((90, 160), 120, np.uint8))[1].tobytes()
+    assert bench.ask("approve", camera=name)["state"] == "done"
+    assert picture_watch.approved(bench.db, name) is not None
     [entry] = journal.entries(bench.db, kinds=["camera.rebooted"])
     assert (entry.actor.name, entry.camera) == ("Орлов Пётр", name)
     assert "camera.changed" not in bench.kinds()
@@ -223,6 +232,17 @@ def test_a_camera_that_does_not_answer_says_what_to_check(bench: Bench) -> None:
     done = bench.ask("clock", camera=name)
     assert done["state"] == "failed"
     assert "Check its power" in done["message"]["text"]
+
+
+def test_the_command_line_sets_a_taken_cameras_password_by_the_same_rules(bench: Bench) -> None:
+    bench.look()
+    name = bench.take()["camera"]
+    before = bench.camera(name).password()
+    which = ["--camera", name, "--config", str(bench.config.source)]
+    done = CliRunner().invoke(examsite, ["camera", "set-password", *which, "--make-password", "--json"])
+    assert done.exit_code == 0, done.output
+    assert bench.camera(name).password() == bench.face.gate.password != before
+    assert bench.face.gate.password not in done.output
 
 
 def test_a_password_a_person_typed_is_kept_once_it_lets_us_in(bench: Bench) -> None:

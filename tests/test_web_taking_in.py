@@ -24,7 +24,7 @@ Visit = Callable[[Role], Visitor]
 URL = "http://127.0.0.1:7/onvif/device_service"
 MAIN = StreamProfile("main", "H264", 1280, 720, 25.0, "rtsp://127.0.0.1/main?pwd=word", "", gop=25, bit_rate_kbps=2000)
 WHOLE = WholeCamera(
-    CameraFacts("Virtual", "Camera", "1", "SN-9", offset_s=4.2, profiles=(MAIN,), faults=("It lists wrong addresses.",)),
+    CameraFacts("Virtual", "Camera", "1", "SN-9", offset_s=4.2, profiles=(MAIN,), faults=("It lists wrong ports.",)),
     presets=(Preset("1", "Доска"),), imaging=(Imaging("lens", (("Brightness", "50"),)),),
     recordings=(CardRecording("card"),), jobs=(RecordingJob("job", "card", "Idle"),),
 )  # fmt: skip
@@ -66,7 +66,7 @@ def test_a_press_searches_and_twice_the_same_press_is_one_search(ready: Site, vi
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        ("answers", "Answers"), ("asks", "Asks for a password"), ("refused", "It was tried once and is not tried again"),
+        ("answers", "Answers"), ("asks", "Asks for a password"), ("refused", "tried once and is not tried again"),
         ("silent", "Gives no answer"), ("foreign", "Does not speak ONVIF"),
     ],
 )  # fmt: skip
@@ -138,7 +138,7 @@ def test_everything_it_told_is_on_its_page_without_a_password(ready: Site, visit
     camera_told.keep(ready.db, ready.clock, name, WHOLE)
     page = visit(Role.TECHNICIAN).page(f"/cameras/{name}/device")
     for word in ("Virtual Camera", "SN-9", "+4.2", "1280×720", "Turn to Доска", "Record on the card", "Brightness",
-                 "It lists wrong addresses."):  # fmt: skip
+                 "It lists wrong ports."):  # fmt: skip
         assert word in page, word
     stored = ready.db.value("select value from camera_told where camera = ?", (name,))
     assert "pwd=***" in stored

@@ -24,7 +24,7 @@ from web.taking_in import place, sealed_word, what_words
 
 views = Blueprint("camera_acts", __name__)
 
-SIMPLE = ("read", "clock", "profile", "goto", "preset", "imaging", "card")  # one press on the camera's page
+SIMPLE = ("read", "clock", "profile", "goto", "preset", "approve", "imaging", "card")  # one press on the camera's page
 RISKY = ("password", "reboot")
 PLAIN_IMAGING = {"Brightness": N_("Brightness"), "Contrast": N_("Contrast"), "ColorSaturation": N_("Colour"),
                  "Sharpness": N_("Sharpness")}  # fmt: skip

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from appliance.commands.camera_target import Target, enter_set, opened, target_options, tell
+from appliance import store
+from appliance.camera_set import Book
+from appliance.clock import SystemClock
+from appliance.commands.camera_target import CONSOLE, Target, enter_set, opened, target_options, tell
 from appliance.commands.common import json_option, out, read_password, words
 from appliance.commands.user import new_password
 from appliance.model import N_, ApplianceError
+from appliance.taken import TakenCamera
 from drivers import onvif_parts, onvif_set, onvif_set_move
 from drivers.onvif_reply import CameraError
 from drivers.types import SetResult
@@ -124,6 +129,11 @@ def set_password(
     target.ready()
     password = _new_password(new_password_file, make_password)
     file = target.named.password_file if target.named is not None else None
+    if isinstance(target.named, TakenCamera) and target.config is not None and file is None:
+        with closing(store.open(target.config.database)) as db, opened(context, target, as_json) as device:
+            [step] = Book(db, target.config, SystemClock(), CONSOLE, target.named).own_password(device, password)
+        tell(context, SetResult(step.wanted, step.after, step.ok, step.note, step.before), as_json)
+        return
     if target.named is not None and file is None:
         raise ApplianceError(N_("Camera {camera} has no password file to keep a new password in."),
                              camera=target.named.id)  # fmt: skip

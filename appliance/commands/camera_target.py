@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import click
 
 from appliance import config as configuration
-from appliance import journal, store
+from appliance import journal, store, taken
 from appliance.clock import SystemClock
 from appliance.commands.common import DEFAULT_CONFIG, out, read_password, words
 from appliance.config import Config
@@ -122,6 +122,9 @@ def _target(
         password = read_password(password_file, words().say(N_("The camera's password"))) if user else ""
         return Target(url, user, password, timeout_s)
     config = configuration.load(config_file)
+    if config.database.exists():  # a site that was never begun has taken none in
+        with closing(store.open(config.database)) as db:
+            config = taken.with_taken(db, config)
     named = next((one for one in config.cameras if one.id == camera_id), None)
     if named is None:
         raise ApplianceError(N_("The site has no camera {camera}."), camera=str(camera_id))
