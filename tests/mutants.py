@@ -36,7 +36,7 @@ TARGET = "appliance/verify_journal.py"
 TESTS = ("tests/test_verify_journal.py", "tests/test_verify_journal_says.py")
 NEEDED = (TARGET, *TESTS, "appliance/__init__.py", "tests/__init__.py", "tests/fakes/__init__.py",
           "tests/fakes/journal_folder.py")  # fmt: skip
-ASKED_PERCENT, LIMIT_CPU_S = 95, 60
+ASKED_PERCENT, LIMIT_CPU_S = 95, 30
 FORK = multiprocessing.get_context("fork")
 OTHER: dict[type, type] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
