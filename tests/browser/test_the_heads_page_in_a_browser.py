@@ -141,7 +141,7 @@ def test_the_day_of_the_access_journal(served: Served, panel: VirtualPanel, ente
     expect(ivanova.locator(".told.done")).to_contain_text("Confirmed and recorded, actions: 1")
     assert access.act(site.db, act.seq).responsible.login == "ivanova"  # type: ignore[union-attr]
     ivanova.goto(f"{served.address}/journal/{explained}")
-    expect(ivanova.locator(".beside").first).to_contain_text("Иванова Анна Викторовна, head of site")
+    expect(ivanova.locator(".abreast").first).to_contain_text("Иванова Анна Викторовна, head of site")
     expect(ivanova.locator("video").first).to_have_attribute("src", re.compile(r"/archive/segment/\d+\.mp4#t="))
     sound(ivanova)
 
