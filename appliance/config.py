@@ -341,7 +341,7 @@ def load(path: Path) -> Config:
         export_targets=tuple(t.model_copy(update={"path": base / t.path}) for t in said.export_target),
         ups=said.ups,
         other_video=said.storage.reserve_video and base / said.storage.reserve_video,
-        witnesses=said.witness,
+        witnesses=tuple(w.model_copy(update={"ca_file": w.ca_file and base / w.ca_file}) for w in said.witness),
         search_from=said.search_from,
     )
 

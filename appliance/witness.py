@@ -35,6 +35,7 @@ KEEPER = Actor.service("keeper")
 LOOK_S = 2.0
 TIMEOUT_S = (5.0, 10.0)  # to connect, and between two bytes of the answer
 ANSWER_BYTES = 16 * 1024  # a hundred signature lines; whoever sends more is no witness
+PIECE_BYTES, WHOLE_S = 64, 60.0  # read in small pieces, so that a byte every few seconds does not hold us for hours
 PROOF_LINES = 63  # C2SP: a client must not send more
 ASKED_AGAIN = 2  # after a 409 that only says another size
 PAUSE_S, PAUSE_LONGEST_S = 30.0, 1800.0
@@ -126,6 +127,7 @@ class Asking:
 
     def __post_init__(self) -> None:
         self.session.trust_env = False  # no proxy and no .netrc out of somebody's environment
+        self.session.verify = str(self.at.ca_file) if self.at.ca_file is not None else True
 
     def turn(self, db: Database) -> float:
         """Ask when there is something new; how long to wait until the next turn."""
@@ -191,10 +193,10 @@ class Asking:
             headers={"Content-Type": "text/plain; charset=utf-8", "User-Agent": "examsite"},
         ) as answer:  # fmt: skip
             said = b""
-            for piece in answer.iter_content(4096):
+            for piece in answer.iter_content(PIECE_BYTES):
                 said += piece
-                if len(said) > ANSWER_BYTES:
-                    raise _Refused("silent", message(FALSE, cause="too long"))
+                if len(said) > ANSWER_BYTES or self.clock.mono_s() - self.asked_mono_s > WHOLE_S:
+                    raise _Refused("silent", message(FALSE, cause="it does not end"))
             kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
             return answer.status_code, kind, said
 

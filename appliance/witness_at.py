@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -14,10 +15,12 @@ class WitnessAt(Strict):
     """Somebody elsewhere who signs the journal's checkpoints (C2SP tlog-witness). Without one nothing leaves the box.
 
     `url`: what stands before /add-checkpoint. `key`: the witness's public key, NAME+ID+BASE64 of type 0x04.
+    `ca_file`: who vouches for its certificate, when that is not one of the public authorities.
     """
 
     url: str
     key: str
+    ca_file: Path | None = None
     every_s: Annotated[float, Field(ge=10)] = 60
 
     @model_validator(mode="after")

@@ -314,6 +314,22 @@ def test_a_false_cosignature_is_not_kept(site: Site, elsewhere: Witness) -> None
     assert (site.state, anchors.newest(site.db)) == ("silent", None)
 
 
+def test_an_answer_that_drips_is_given_up(site: Site, elsewhere: Witness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(witness, "WHOLE_S", -1.0)  # the time is over before the first piece came
+    site.turn()
+    assert (site.state, anchors.newest(site.db)) == ("silent", None)
+
+
+def test_a_witness_of_the_regions_own_authority_is_checked_by_that(site: Site, tmp_path: Path) -> None:
+    asking = witness.Asking(site.config, site.clock, replace_at(site, ca_file=tmp_path / "region.pem"))
+    assert asking.session.verify == str(tmp_path / "region.pem")
+    assert site.asking.session.verify is True
+
+
+def replace_at(site: Site, **changed: object) -> WitnessAt:
+    return site.config.witnesses[0].model_copy(update=changed)
+
+
 def test_a_witness_that_is_not_there_holds_nobody_up(site: Site) -> None:
     gone = WitnessAt(url="http://127.0.0.1:9/log", key=site.config.witnesses[0].key)
     site.asking = witness.Asking(site.config, site.clock, gone)
@@ -344,7 +360,9 @@ def test_a_witness_is_configured_by_address_and_key(tmp_path: Path, elsewhere: W
     plain = site.read_text(encoding="utf-8")
     site.write_text(f'{plain}\n[[witness]]\nurl = "{elsewhere.url}"\nkey = "{elsewhere.vkey}"\n', encoding="utf-8")
     [found] = config.load(site).witnesses
-    assert (found.name, found.every_s) == ("witness.example/w1", 60)
+    assert (found.name, found.every_s, found.ca_file) == ("witness.example/w1", 60, None)
+    site.write_text(site.read_text(encoding="utf-8") + 'ca_file = "region.pem"\n', encoding="utf-8")
+    assert config.load(site).witnesses[0].ca_file == tmp_path / "region.pem"
     for wrong in (f'url = "{url}"\nkey = "{elsewhere.vkey}"', f'url = "https://w/"\nkey = "{elsewhere.vkey[:-4]}"'):
         site.write_text(f"{plain}\n[[witness]]\n{wrong}\n", encoding="utf-8")
         with pytest.raises(ConfigError, match="witness"):
