@@ -1,4 +1,4 @@
-"""A site whose cameras play numbered films, recorded by the real recorder as a process: what several benchmarks share."""
+"""A site whose cameras play numbered films, and the real recorder as a process: what several benchmarks share."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Kept:
 
 
 class FilmedSite:
-    """The recorder of a site whose exam has just begun, for as long as the `with` lasts. `cores`: as taskset has them."""
+    """The recorder of a site whose exam has just begun, for as long as the `with` lasts. `cores`: as for taskset."""
 
     def __init__(self, folder: Path, films: Films, *, segment_s: float, cores: str = "") -> None:
         self.films = films

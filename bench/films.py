@@ -3,9 +3,9 @@
 They play an encoded film (tests/fakes/rtsp_camera.py), so a camera costs a hundredth of one that encodes live, and what
 a recorder kept is compared with what was sent frame by frame, for hours, without decoding.
 
-`python -m bench.films --cameras 16` prints its addresses as JSON and then answers one line of standard input each:
-`newest` with the number of the newest frame each camera sent, `drop N` by hanging up on camera N's clients. It ends with
-its standard input.
+`python -m bench.films --cameras 16` prints its addresses and when each film began as JSON, and then answers lines of
+its standard input: `newest` with the number of the newest frame each camera sent, `drop N` by hanging up on camera N's
+clients. It ends with its standard input.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import json
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """What every camera plays. The profile plans 2 Mbit/s a camera; `SMALL` is for machines that also play the cameras."""
+    """What every camera plays. The profile plans 2 Mbit/s a camera; `SMALL` is for a slow machine."""
 
     fps: int = 25
     gop: int = 25
@@ -53,7 +54,9 @@ class Films:
         self._child = subprocess.Popen(
             [*pinned, *argv], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self.urls: list[str] = self._answer()["urls"]
+        said = self._answer()
+        self.urls: list[str] = said["urls"]
+        self.began_s: list[float] = said["began_s"]  # Unix time of frame 0
         self.pid = self._child.pid
 
     def _answer(self) -> Any:
@@ -97,7 +100,9 @@ def main() -> None:
     manner = Manner(numbered=True, fps=chosen.fps, gop=chosen.gop, sizes=(chosen.size,), bit_rate=chosen.bit_rate)
     with ExitStack() as running:
         cameras = [running.enter_context(RtspCamera(manner)) for _ in range(chosen.cameras)]
-        print(json.dumps({"urls": [camera.url for camera in cameras]}), flush=True)
+        ago_s = time.time() - time.monotonic()
+        began_s = [camera.frame_due_s(0) + ago_s for camera in cameras]
+        print(json.dumps({"urls": [camera.url for camera in cameras], "began_s": began_s}), flush=True)
         for line in sys.stdin:
             word, _, which = line.strip().partition(" ")
             if word == "drop":

@@ -5,7 +5,7 @@ image with `cache=none`. Killing QEMU takes the guest's page cache with it, as a
 already given to the disk stays, as on a disk without a cache of its own.
 
 Needs `apt install qemu-system-x86 busybox-static` and an unpacked kernel: `apt-get download linux-image-6.1.0-56-amd64`
-(the newest of `apt-cache depends linux-image-amd64`) and `dpkg -x linux-image-*.deb FOLDER`; nothing of it is installed.
+(the newest of `apt-cache depends linux-image-amd64`) and `dpkg -x linux-image-*.deb FOLDER`; it is not installed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from pathlib import Path
 from types import TracebackType
 
 ROOT = Path(__file__).resolve().parent.parent
-MODULES = ("virtio_pci", "virtio_blk", "virtio_net", "9pnet_virtio", "9p", "crc32c_generic", "ext4")  # ext4 asks for crc32c by name
+# ext4 asks for crc32c by name only: no `depends=` says it.
+MODULES = ("virtio_pci", "virtio_blk", "virtio_net", "9pnet_virtio", "9p", "crc32c_generic", "ext4")
 NEEDED = ("qemu-system-x86_64", "busybox", "mke2fs", "debugfs")
 HOST = "10.0.2.2"  # the host's loopback, seen from inside
 INIT = """#!/bin/busybox sh

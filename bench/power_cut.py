@@ -167,7 +167,8 @@ def judge(content: Path, cuts: list[Cut], others: list[dict[str, Any]]) -> list[
     for number, cut in enumerate(cuts, 1):
         faults += [f"cut {number}: {row[0]} was archived and is not there as it was"
                    for row in cut.archived if rows.get(row[0]) != row]  # fmt: skip
-    faults += [f"{path} does not play: {said}" for path in sorted(config.archive.rglob("*.mp4")) if (said := plays(path))]
+    files = sorted(config.archive.rglob("*.mp4"))
+    faults += [f"{path} does not play: {said}" for path in files if (said := plays(path))]
     lost: list[float] = []
     margins: list[float] = []
     for number, cut in enumerate(cuts, 1):
@@ -186,7 +187,8 @@ def judge(content: Path, cuts: list[Cut], others: list[dict[str, Any]]) -> list[
     closed = {row[0] for cut in cuts for row in cut.archived}
     aside = [path for path in (config.video / "aside").rglob("*") if path.is_file()]
     print(f"closed recordings           {len(closed)} promised, all looked for; {len(rows)} in the archive in the end")
-    print(f"set aside                   {len(aside)} files: " + ", ".join(f"{p.name} {p.stat().st_size}" for p in aside))
+    named = ", ".join(f"{path.name} {path.stat().st_size}" for path in aside)
+    print(f"set aside                   {len(aside)} files: {named}")
     return faults
 
 

@@ -38,9 +38,10 @@ def main() -> None:
         states = cameras.states(db)
         rows = db.rows("select id, path, size_bytes, sha256 from segment where id > ? order by id", (told,))
         told = max([told, *(row["id"] for row in rows)])
+        safe = {s.camera: s.safe_until_at or "" for s in states.values() if s.state == "recording"}
         say(
             now=time.time(),
-            safe={s.camera: at for s in states.values() if s.state == "recording" and (at := s.safe_until_at or "") > began_at},
+            safe={camera: at for camera, at in safe.items() if at > began_at},
             rows=[[row["path"], row["size_bytes"], row["sha256"]] for row in rows],
         )
         time.sleep(LOOK_S)

@@ -1,119 +1,93 @@
 """Recording: CPU and memory of the recorder with everything of ours against bare `ffmpeg -c copy` on the same cameras.
 
-Both record the same virtual cameras at the same time, so the ratio is the figure to trust. Ours: the recorder process
-with its threads, database, syncing, hashing, and its ffmpeg children. Bare: one ffmpeg a camera, fragmented MP4
-segments of the same length, nothing else. Sound is off here: it would be encoded on our side only.
+Both record the same film cameras at the same time, so the ratio is the figure to trust. Ours: the recorder process with
+its threads, database, syncing, hashing, and its ffmpeg children. Bare: one ffmpeg a camera, fragmented MP4 segments of
+the same length, nothing else. `--motion` and `--zoneminder` run those beside them. Each number of cameras is a run:
+
+    python -m bench.recording --cameras 1 4 8 16 --seconds 120
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
 import tempfile
 import time
-from datetime import timedelta
+from contextlib import ExitStack
 from pathlib import Path
 
-from appliance import archive, exams, store
-from appliance import config as configuration
-from appliance.clock import SystemClock
-from appliance.commands.site import initialise
-from appliance.model import Actor
+from bench import others
+from bench.filmed import FilmedSite
+from bench.films import FILMS, Film, Films
 from bench.machine import machine
 from bench.process import cpu_s, pss_bytes, tree
-from bench.site import write_site
-from demo.cameras_process import CamerasProcess
+from tests.fakes.rtsp_film import numbers_in
 
-SEGMENT_S = 15.0
-MOVFLAGS = "+frag_keyframe+empty_moov+default_base_moof"
-BARE_OPTIONS = [
-    *("-map", "0:v:0", "-c:v", "copy", "-f", "segment", "-segment_time", "15", "-segment_atclocktime", "1"),
-    *("-reset_timestamps", "1", "-strftime", "1", "-segment_format", "mp4"),
-    *("-segment_format_options", f"movflags={MOVFLAGS}:frag_duration=1000000:flush_packets=1"),
-]
-
-
-def bare(url: str, folder: Path) -> subprocess.Popen[bytes]:
-    folder.mkdir(parents=True)
-    argv = ["ffmpeg", "-nostdin", "-v", "error", "-rtsp_transport", "tcp", "-timeout", "5000000", "-i", url]
-    return subprocess.Popen([*argv, *BARE_OPTIONS, str(folder / "%Y%m%dT%H%M%SZ.mp4")])
+START_S = 10.0  # past the start: first segments
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cameras", type=int, default=6)
-    parser.add_argument("--seconds", type=float, default=60.0)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cameras", type=int, nargs="+", default=[1, 4, 8, 16])
+    parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--segment-s", type=float, default=60.0)
+    parser.add_argument("--film", choices=FILMS, default="planned")
+    parser.add_argument("--motion", action="store_true")
+    parser.add_argument("--zoneminder", action="store_true")
     chosen = parser.parse_args()
-    print(machine())
-    names = [f"camera-{number}" for number in range(1, chosen.cameras + 1)]
-    with tempfile.TemporaryDirectory() as name:
-        root = Path(name)
-        cameras = [
-            {
-                "id": n,
-                "label": n,
-                "codec": "h264",
-                "sound": "none",
-                "user": "u",
-                "password": f"word-of-{n}",
-                "serial": n,
-            }
-            for n in names
-        ]
-        with CamerasProcess(cameras, root / "cameras") as process:
-            site = write_site(root / "site", process.addresses, segment_s=SEGMENT_S)
-            measure(root, site, process, chosen.seconds)
+    for wanted, program in ((chosen.motion, "motion"), (chosen.zoneminder, "zmc")):
+        if wanted and (absent := others.missing(program)):
+            raise SystemExit(absent)
+    film = FILMS[chosen.film]
+    print(f"{machine()}\n{film.told()}; segments of {chosen.segment_s:g} s, {chosen.seconds:g} s each", flush=True)
+    for cameras in chosen.cameras:
+        with tempfile.TemporaryDirectory() as name:
+            measure(Path(name), cameras, film, chosen)
 
 
-def measure(root: Path, site: Path, process: CamerasProcess, seconds: float) -> None:
-    config, clock = configuration.load(site), SystemClock()
-    initialise(config)
-    db = store.open(config.database)
-    now = clock.now()
-    exams.plan(db, config, clock, Actor.service("bench"), "bench", "bench", now, now + timedelta(hours=2))
-    ours = subprocess.Popen([sys.executable, "-m", "appliance", "run", "recorder", "--config", str(site)])
-    bares = [bare(a.rtsp_url_signed, root / "bare" / a.id) for a in process.addresses.values()]
-    try:
-        wait_recording(config, len(bares))
-        time.sleep(10)  # past the start: probing, first segments
-        before = {pid: cpu_s(pid) for pid in tree(ours.pid)}
-        bare_before = [cpu_s(p.pid) for p in bares]
-        began = time.monotonic()
-        time.sleep(seconds)
-        elapsed_s = time.monotonic() - began
-        pids = tree(ours.pid)
-        own_s = cpu_s(ours.pid) - before[ours.pid]
-        ours_s = sum(cpu_s(pid) - before.get(pid, 0.0) for pid in pids)
-        bare_s = sum(cpu_s(p.pid) for p in bares) - sum(bare_before)
-        per_hour = 3600 / elapsed_s / len(bares)
-        print(
-            f"CPU, s per camera-hour   ours {ours_s * per_hour:6.1f}   bare {bare_s * per_hour:6.1f}   "
-            f"ratio {ours_s / bare_s:.2f}   (of ours, outside ffmpeg: {own_s * per_hour:.1f})"
-        )
-        memory, bare_memory = sum(map(pss_bytes, pids)), sum(pss_bytes(p.pid) for p in bares)
-        share = len(bares) * 1e6
-        print(
-            f"memory, MB per camera    ours {memory / share:6.1f}   bare {bare_memory / share:6.1f}   "
-            f"ratio {memory / bare_memory:.2f}   (recorder process alone: {pss_bytes(ours.pid) / 1e6:.0f} MB)"
-        )
-        print(f"segments adopted         {len(archive.segments(db))}")
-    finally:
-        for child in [ours, *bares]:
-            child.terminate()
-        for child in [ours, *bares]:
-            child.wait(20)
+def measure(root: Path, cameras: int, film: Film, chosen: argparse.Namespace) -> None:
+    with ExitStack() as running:
+        films = running.enter_context(Films(cameras, film))
+        bare_at_s = time.time()
+        bares = running.enter_context(others.bare(films.urls, root / "bare", chosen.segment_s))
+        ours = running.enter_context(FilmedSite(root / "site", films, segment_s=chosen.segment_s))
+        sides = {"ours": [ours.process], "bare": bares}
+        if chosen.motion:
+            beside = others.motion(films.urls, root / "motion", chosen.segment_s, film)
+            sides["motion"] = running.enter_context(beside)
+        if chosen.zoneminder:
+            beside = others.zoneminder(films.urls, root / "zm", chosen.segment_s, film)
+            sides["ZoneMinder"] = running.enter_context(beside)
+        ours.wait_recording()
+        time.sleep(START_S)
+        pids = {name: [pid for child in children for pid in tree(child.pid)] for name, children in sides.items()}
+        before, alone = {name: sum(map(cpu_s, each)) for name, each in pids.items()}, cpu_s(ours.pid)
+        began_s = time.monotonic()
+        time.sleep(chosen.seconds)
+        seconds = time.monotonic() - began_s
+        used = {name: sum(map(cpu_s, each)) - before[name] for name, each in pids.items()}
+        alone = cpu_s(ours.pid) - alone
+        memory = {name: sum(map(pss_bytes, each)) for name, each in pids.items()}
+        recorder_bytes = pss_bytes(ours.pid)
+        ours.finish()
+        firsts = [kept.first_s for kept in ours.kept()]
+    print(f"\n{cameras} cameras")
+    for name in sides:
+        print(f"  {name:<11} {used[name] * 3600 / seconds / cameras:7.1f} CPU-s per camera-hour, "
+              f"{used[name] / used['bare']:5.2f} x bare   {memory[name] / cameras / 1e6:6.1f} MB a camera")  # fmt: skip
+    print(f"  of ours outside ffmpeg {alone * 3600 / seconds / cameras:.1f} CPU-s; the recorder alone "
+          f"{recorder_bytes / 1e6:.0f} MB")  # fmt: skip
+    bare_firsts = [_first_s(root / "bare" / str(n), films, n, film) - bare_at_s for n in range(cameras)]
+    print(f"  launch to first frame, s   ours {_spread(firsts)}   bare {_spread(bare_firsts)}", flush=True)
 
 
-def wait_recording(config: configuration.Config, count: int) -> None:
-    until = time.monotonic() + 60
-    while len([folder for folder in config.incoming.glob("*") if any(folder.iterdir())]) < count:
-        if time.monotonic() > until:
-            raise SystemExit("not all cameras record after 60 s")
-        time.sleep(0.5)
+def _first_s(folder: Path, films: Films, camera: int, film: Film) -> float:
+    """When the first frame in a folder was sent, Unix time."""
+    return films.began_s[camera] + numbers_in(min(folder.iterdir()))[0] / film.fps
+
+
+def _spread(values: list[float]) -> str:
+    return f"{min(values):.1f}-{max(values):.1f} (mean {sum(values) / len(values):.1f})"
 
 
 if __name__ == "__main__":
-    os.environ["LC_ALL"] = "C.UTF-8"
     main()
