@@ -12,7 +12,7 @@ from appliance.clock import SystemClock, iso
 from appliance.commands.common import config_option, json_option, load, out, words
 from appliance.commands.exam import CONSOLE
 from appliance.config import Config
-from appliance.model import N_, ApplianceError, message
+from appliance.model import N_, ApplianceError
 from appliance.retention import Batch
 from appliance.store import Database
 from appliance.words import Words
@@ -70,8 +70,9 @@ def _clock_is_right(said: Words, now: str, yes: bool) -> None:
 
 def _tell(said: Words, found: Sequence[Batch], done: bool) -> None:
     for batch in found:
-        size = said.say(message("{size_bytes}", size_bytes=batch.size_bytes))
-        click.echo(f"{batch.day}  {batch.disk}  {len(batch.segments)}  {size}  {said.say(batch.why)}")
+        click.echo(said.say(N_("{day}, disk {disk_name}: {files} files, {size_bytes}. {why}"), day=batch.day,
+                            disk_name=media.NAMES[batch.disk], files=len(batch.segments), size_bytes=batch.size_bytes,
+                            why=batch.why.as_json()))  # fmt: skip
     if not found:
         click.echo(said.say(N_("The rule lets nothing go.")))
     elif not done:
@@ -113,8 +114,8 @@ def release(exam: str, reason: str, config_file: Path) -> None:
 
 def _hold(config: Config, db: Database, exam: str, reason: str, *, held: bool) -> None:
     files = retention.hold(db, config, SystemClock(), CONSOLE, exam, reason, held=held)
-    text = N_("{files} recordings of exam {exam} are held.") if held else N_(
-        "{files} recordings of exam {exam} are no longer held.")  # fmt: skip
+    text = N_("Held recordings of exam {exam}: {files}.") if held else N_(
+        "Recordings of exam {exam} no longer held: {files}.")  # fmt: skip
     click.echo(words(config).say(text, files=files, exam=exam))
 
 
