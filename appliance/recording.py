@@ -46,6 +46,7 @@ KNOCK_S = 1.0  # while nothing answers at its address: a TCP connection is tried
 # minute (a camera that is just starting may refuse a good one) and then so rarely that no maker's lock-out counts it.
 REFUSED_PAUSES_S = (60.0, 600.0)
 LOOK_S = 1.0
+CACHE_KB = 128  # of the database, for each camera
 STALLED_WAIT_S = 1.0  # for a stalled ffmpeg to end by itself: its own time limit is due then, or never
 DISK_LOOK_S = 2.0
 OWED_EVERY_S = 30.0
@@ -96,7 +97,7 @@ class CameraLoop:
     def run(self, stop: threading.Event) -> None:
         """Until `stop` (set `poke` as well). Everything this thread starts ends with it."""
         self._stop = stop
-        with closing(store.open(self.config.database)) as db:
+        with closing(store.open(self.config.database, cache_kb=CACHE_KB)) as db:
             while not stop.is_set():
                 want = self.want
                 if want is None and self.watched:

@@ -13,7 +13,7 @@ from appliance.config import Camera
 from appliance.model import ApplianceError
 from appliance.streams import Stream
 from appliance.taken import Changing
-from drivers import ffmpeg, onvif, rtsp_ask
+from drivers import ffmpeg, rtsp_ask
 from drivers.rtsp_relay import Relay
 from drivers.types import DriverError, StreamProfile
 
@@ -126,6 +126,8 @@ class SourceFinder:
 
     def _ask_address(self, password: str) -> str:
         assert self._camera.onvif is not None  # noqa: S101 - config: a camera has a stream or an ONVIF address
+        from drivers import onvif  # where every stream is in the configuration, its 8 MB are never needed
+
         device = onvif.Camera(self._camera.onvif, self._camera.user, password, timeout_s=ONVIF_TIMEOUT_S)
         try:
             found = main_and_second(device.profiles())

@@ -11,15 +11,23 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import sqlite_utils
-
 from appliance.model import N_, ApplianceError
+
+# sqlite-utils takes numpy along when it is there, to store its values. We store none, and it is 6 MB in each process.
+_numpy = sys.modules.get("numpy")
+sys.modules["numpy"] = None  # type: ignore[assignment]  # not to be found (importlib)
+import sqlite_utils  # noqa: E402
+
+del sys.modules["numpy"]
+if _numpy is not None:
+    sys.modules["numpy"] = _numpy
 
 SCHEMA_VERSION = 1
 CHECKPOINT_AT_BYTES = 4_000_000  # size of the WAL file after which a commit also checkpoints
@@ -57,10 +65,11 @@ class Database(sqlite_utils.Database):
         return self.conn.execute(sql, params)
 
 
-def open(path: Path, *, create: bool = False) -> Database:
+def open(path: Path, *, create: bool = False, cache_kb: int = 2000) -> Database:
     """Open the database for the calling thread. With `create`, make the folder and bring the schema up to date.
 
-    Raises ApplianceError when there is no database yet and `create` is off.
+    `cache_kb`: of its pages; less where many threads have a connection each. Raises ApplianceError when there is no
+    database yet and `create` is off.
     """
     if not create and not path.exists():
         raise ApplianceError(N_("There is no database at {path}. Run examsite init first."), path=str(path))
@@ -76,6 +85,7 @@ def open(path: Path, *, create: bool = False) -> Database:
     # Database() switches recursive_triggers on, else INSERT OR REPLACE would pass the journal's delete trigger.
     db = Database(conn)
     db.path = path
+    conn.execute(f"pragma cache_size = -{cache_kb:d}")
     if create:
         migrate(db)
     return db

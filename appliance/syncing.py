@@ -41,11 +41,14 @@ class Open:
     _named: Path | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def nameless(self) -> bool:
+        """Whether its name still says that nothing whole is in it."""
+        return self.path != self._named and self.path.suffix == NEW
+
     def name(self) -> None:
         """Call it a recording once it is one: whoever finds the folder after a kill may take each for playable."""
         path = self.path
-        if path.suffix != NEW or path == self._named:
-            return
         with suppress(OSError):  # not begun yet, or archived meanwhile; a disk that fails is found by `sync`
             if fmp4.begun(path):
                 archive.sync(path)  # else a power cut may leave the name and not what is in it
@@ -112,13 +115,16 @@ class Syncer:
 
     def run(self, stop: threading.Event) -> None:
         """Sync everything that is open, every second, until `stop`; name new files as soon as they can be played."""
-        due_s = 0.0
-        while not stop.wait(NAMING_S):
+        due_s, wait_s = 0.0, NAMING_S
+        while not stop.wait(wait_s):
             with self._lock:
                 files = list(self._open)
             for file in files:
-                file.name()
+                if file.nameless:
+                    file.name()
             if time.monotonic() >= due_s:
-                due_s = time.monotonic() + EVERY_S - NAMING_S / 2
+                due_s = time.monotonic() + EVERY_S
                 for file in files:
                     file.sync()
+            left_s = max(0.0, due_s - time.monotonic())
+            wait_s = min(left_s, NAMING_S) if not files or any(file.nameless for file in files) else left_s

@@ -143,7 +143,8 @@ def _film(seconds: float, sound: bool, codec: str, b_frames: bool) -> bytes:
         to = Path(folder) / "film.mp4"
         source = ["-f", "lavfi", "-i", f"testsrc2=size=320x180:rate=10:duration={seconds}"]
         heard = ["-f", "lavfi", "-i", f"sine=frequency=440:sample_rate=16000:duration={seconds}"] if sound else []
-        encode = ["-c:v", codec, *([] if b_frames else ["-bf", "0"]), "-g", "10", "-pix_fmt", "yuv420p", "-video_track_timescale", "90000"]
+        encode = ["-c:v", codec, "-g", "10", "-pix_fmt", "yuv420p", "-video_track_timescale", "90000"]
+        encode += [] if b_frames else ["-bf", "0"]
         container = ["-movflags", "+frag_keyframe+empty_moov+default_base_moof", "-frag_duration", "1000000"]
         subprocess.run(["ffmpeg", "-nostdin", "-v", "error", *source, *heard, *encode, *container, str(to)],
                        check=True, timeout=60)  # fmt: skip
