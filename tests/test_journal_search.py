@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -183,3 +184,24 @@ def test_a_reader_s_mark_moves_by_their_press_alone_and_never_back(day: Site) ->
     assert journal_reading.seen_to(day.db, head)[0] == newest
     assert journal_reading.unread(day.db, head) == 0
     assert journal_reading.unread(day.db, day.people[Role.TECHNICIAN]) > 5
+
+
+def test_a_word_erased_while_it_is_indexed_is_not_found_either(day: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = journal_search._terms
+    [secret] = found(day, Wanted(text="переткнул"))
+    erased = 0
+
+    def read_and_erased(*args: Any) -> dict[int, frozenset[str]]:
+        nonlocal erased
+        terms = read(*args)
+        if not erased and not day.db.conn.in_transaction:
+            erased = journal.erase(day.db, day.clock, day.people[Role.HEAD], "Обращение № 4", seqs=[secret])
+        return terms
+
+    monkeypatch.setattr(journal_search, "_terms", read_and_erased)
+    index(day)
+    assert erased
+    for _ in range(2):
+        assert found(day, Wanted(text="переткнул")) == []
+        assert secret in found(day, Wanted(subject="journal"))
+        index(day)
