@@ -10,6 +10,7 @@ import errno
 import logging
 import os
 import secrets
+import sqlite3
 import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -150,7 +151,10 @@ class Media:
             for disk in self._disks:
                 self._read(db, disk)
                 disk.looked_s = float("-inf")
-        self.save(db)
+        try:
+            self.save(db)
+        except sqlite3.Error as fault:  # a full disk under the database: recording begins all the same
+            log.error("the state of the disks could not be written down: %s", fault)
 
     def save(self, db: Database) -> None:
         """Write down what changed, and learn what a person has said. Opens a transaction if need be."""

@@ -197,7 +197,7 @@ class CameraLoop:
             self._wait(limit_s, self._source.password_changed)
         elif cause in DISK_CAUSES:
             best = self.media.take()
-            if best is None or (cause == "disk error" and failures > 1):
+            if best is None or failures > 1:
                 self._wait(DISK_LOOK_S)
         elif cause == "camera unreachable":
             self._wait(SILENT_PAUSE_S)  # also when it takes the connection at once, and only ffmpeg finds nobody

@@ -17,6 +17,7 @@ from appliance.archive import Segment
 from appliance.clock import FakeClock
 from appliance.config import Config
 from appliance.model import Actor
+from appliance.services import archivist
 from appliance.store import Database
 from demo.cameras_process import Address
 from drivers import fmp4
@@ -179,6 +180,20 @@ def test_room_is_made_only_when_it_is_short_and_by_a_clock_somebody_keeps(shelf:
     assert make_room(short, sure=True) == sum(s.size_bytes for s in trials)
     assert [e.data["day"] for e in journal.entries(shelf.db, kinds=["archive.retired"])] == [
         "2026-06-01", "2026-06-02", "2026-06-03"]  # fmt: skip
+
+
+def test_the_archivist_looks_between_its_orders_and_not_while_all_starts(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.record(START, 0)
+    shelf.clock.step((DUE - shelf.clock.now()).total_seconds())
+    monkeypatch.setattr(retention, "clock_is_sure", lambda _db, _clock: True)
+    room = archivist.RoomMaker(shelf.db, replace(shelf.config, reserve_bytes=1 << 60), shelf.clock)
+    room.look(lambda: None)
+    assert len(shelf.files()) == 1
+    shelf.clock.advance(archivist.RETENTION_FIRST_S)
+    room.look(lambda: None)
+    assert shelf.files() == set()
 
 
 def test_a_clock_that_was_set_far_is_not_trusted_with_dates(shelf: Shelf) -> None:
