@@ -39,8 +39,8 @@ TEXTS: dict[Verdict, str] = {
 }
 AGAIN = N_("The picture is good again")
 OVER = N_("The picture need not be watched any more")
-KEYS = 5  # newest key frames of a look: a frozen picture is coded in a few ways that take turns (drivers/look.py)
-REMEMBERED = 60  # pictures in which nothing has changed
+KEYS = 5  # newest key frames of a look: a frozen picture is coded in a few ways that take turns
+REMEMBERED = 25  # pictures in which nothing has changed
 IN_A_ROW = 2
 LEAST_S = 0.05  # between two looks: a list of cameras is not one long burst
 PLAN_S = 2.0  # how often it is looked whether a camera must be watched now
@@ -82,15 +82,19 @@ def start(config: Config, clock: Clock, stop: threading.Event) -> threading.Thre
     return thread
 
 
+Mark = tuple[str, int]  # a recording's name without its ending, and a place in it
+
+
 @dataclass(slots=True)
 class _Seen:
     """What is remembered of one camera between two looks."""
 
     verdict: Verdict = "good"  # of the last look
     times: int = 0  # in a row
-    still: tuple[Facts, ...] = ()  # pictures in which nothing has changed: each look had one that was there before
+    still: tuple[Grey, ...] = ()  # pictures in which nothing has changed: each look had one that was there before
     still_since_s: float = 0.0
     due_s: float = 0.0
+    until: Mark = ("", -1)  # up to where its key frames have been looked at
 
 
 @dataclass(slots=True)
@@ -145,7 +149,8 @@ class PictureWatch:
         chosen = waiting[0]
         self._of(chosen.id).due_s = now_s + self.config.profile.picture.look_s
         try:
-            pictures = newest_pictures(self.config, self.clock, chosen)
+            seen = self._of(chosen.id)
+            pictures, seen.until = newest_pictures(self.config, self.clock, chosen, seen.until)
         except (DriverError, FileNotFoundError) as fault:
             log.warning("the picture of %s was not looked at: %s", chosen.id, fault)
             pictures = []
@@ -159,9 +164,8 @@ class PictureWatch:
     def _judge(self, db: Database, camera: str, pictures: list[Grey], standing: Verdict | None) -> None:
         limits, seen = self.config.profile.picture, self._of(camera)
         inner = [look.without_clock(picture, limits.mask_top, limits.mask_bottom) for picture in pictures]
-        found = [look.facts(picture) for picture in inner]
-        still_s = self._still_s(seen, found)
-        verdict = judged(inner[-1], found[-1], limits, self._approved(db, camera, limits))
+        still_s = self._still_s(seen, inner)
+        verdict = judged(inner[-1], look.facts(inner[-1]), limits, self._approved(db, camera, limits))
         if verdict == "good" and still_s >= limits.frozen_s:
             verdict = "frozen"
             seen.times = IN_A_ROW  # many looks have said so already
@@ -174,10 +178,14 @@ class PictureWatch:
         if verdict != "good":
             self._say(db, camera, verdict, "active", TEXTS[verdict])
 
-    def _still_s(self, seen: _Seen, found: list[Facts]) -> float:
-        """How long nothing has changed, as far as these looks tell."""
-        now_s = self.clock.mono_s()
-        if not look.repeated(seen.still, found):
+    def _still_s(self, seen: _Seen, found: list[Grey]) -> float:
+        """How long nothing has changed, as far as these looks tell.
+
+        Any of the pictures may be the same as any before: an encoder codes the same picture now finer, now coarser, in
+        a handful of ways that come again.
+        """
+        now_s, share = self.clock.mono_s(), self.config.profile.picture.frozen_share
+        if not any(look.same_share(one, other) >= share for one in reversed(found) for other in seen.still):
             seen.still, seen.still_since_s = (), now_s
         seen.still = (*seen.still, *found)[-REMEMBERED:]
         return now_s - seen.still_since_s
@@ -220,14 +228,18 @@ def judged(picture: Grey, facts: Facts, limits: Picture, right: _Right) -> Verdi
     return "good"
 
 
-def newest_pictures(config: Config, clock: Clock, camera: Camera) -> list[Grey]:
-    """The newest key frames of the file that is being recorded, oldest first; none when nothing is being recorded."""
+def newest_pictures(config: Config, clock: Clock, camera: Camera, after: Mark) -> tuple[list[Grey], Mark]:
+    """The newest key frames of the file that is being recorded, oldest first, and where the last of them is.
+
+    None that was looked at before: a picture is always the same as itself. None when nothing is being recorded.
+    """
     path = live_view.newest(config, camera.id)
     if path is None or clock.now().timestamp() - path.stat().st_mtime > live_view.FRESH_S:
-        return []  # a camera that does not send is another alarm
+        return [], after  # a camera that does not send is another alarm
     with Tail(path) as tail:
         pieces, _ = tail.look()
-        keys = [piece for piece in pieces if piece.key][-KEYS:]
+        keys = [piece for piece in pieces if piece.key and not (path.stem == after[0] and piece.at <= after[1])][-KEYS:]
         if tail.header is None or not keys:
-            return []
-        return look.decode(tail.header.silenced() + b"".join(tail.read(piece, 0.0, sound=False) for piece in keys))
+            return [], after
+        data = b"".join(tail.read(piece, 0.0, sound=False) for piece in keys)
+        return look.decode(tail.header.silenced() + data), (path.stem, keys[-1].at)

@@ -137,16 +137,18 @@ class Live(Strict):
 
 
 class Picture(Strict):
-    """The picture watch (docs/recording.md). Shares are of all pixels, brightness goes from 0 to 255.
+    """The picture watch (docs/recording.md). Brightness goes from 0 to 255.
 
-    `look_s`: each camera is looked at so often while it must be recorded; two looks in a row decide. `frozen_s`: not
-    one pixel differs for so long. `mask_top`, `mask_bottom`: rows that may carry a burnt-in clock and are not looked at.
-    `dark_share`: so many pixels show nothing. `covered_contrast`, `covered_sharpness`: below, there is nothing to see;
-    `blurred_share`: the sharpness against the approved view's. `turned_below`: the likeness to the approved view, 0 to 1.
+    `look_s`: each camera is looked at so often while it must be recorded; two looks in a row decide. `frozen_s`: for so
+    long, in `frozen_share` of its tiles not one pixel differs. `mask_top`, `mask_bottom`: this share of the rows may
+    carry a burnt-in clock and is not looked at. `dark_share` of the pixels shows nothing. Below `covered_contrast` or
+    `covered_sharpness` there is nothing to see; `blurred_share`: the sharpness against the approved view's.
+    `turned_below`: the likeness to the approved view, 0 to 1.
     """
 
     look_s: Positive = 12
     frozen_s: Positive = 36
+    frozen_share: Annotated[float, Field(gt=0, le=1)] = 0.94
     mask_top: Annotated[float, Field(ge=0, le=0.4)] = 0.12
     mask_bottom: Annotated[float, Field(ge=0, le=0.4)] = 0.12
     dark_share: Annotated[float, Field(gt=0, le=1)] = 0.95

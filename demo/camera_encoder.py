@@ -32,6 +32,17 @@ FONTS = Path("/usr/share/fonts/truetype/dejavu")
 # Access unit delimiters: the encoders are told to write one before every frame, and we cut there.
 AUD = {"h264": b"\x00\x00\x00\x01\x09", "h265": b"\x00\x00\x00\x01\x46\x01"}
 AUD_BYTES = {"h264": 6, "h265": 7}
+# What the camera can be told to see, each a filter over the ordinary picture: "still" is a room where nothing moves,
+# with a sensor's noise; "frozen" is one picture again and again. The clock is burnt in after all of them and goes on.
+# What loops needs no input, so -re does not pace it: realtime does.
+SCENES = {
+    "ordinary": "null",
+    "still": "loop=loop=-1:size=1,realtime,noise=alls=3:allf=t",
+    "frozen": "loop=loop=-1:size=1,realtime",
+    "dark": "lutyuv=y=16+val/32",
+    "covered": "gblur=sigma=60,lutyuv=y=70+val/16,noise=alls=3:allf=t",
+    "turned": "hflip,vflip",
+}
 SOUND_RATE = {"pcma": 8000, "aac": 16000}
 PCMA_CHUNK = 320  # 40 ms
 LOOP_S = 8  # a whole number of pieces of either kind
@@ -82,6 +93,7 @@ class Encoder:
         self.snapshot = folder / f"{config.id}.jpg"
         self.pid = 0
         self.number = -1
+        self.scene = "ordinary"
         self._folder, self._zone, self._on_piece = folder, zone, on_piece
         self._sound = Sound(config.sound)
         self._began_s = time.monotonic()
@@ -92,6 +104,14 @@ class Encoder:
 
     def start(self) -> None:
         self._thread.start()
+
+    def see(self, scene: str) -> None:
+        """Show something else from now on. The encoder starts anew: about a second is missing."""
+        if scene not in SCENES:
+            raise ValueError(f"no scene {scene}")
+        self.scene = scene
+        if self._child is not None:
+            self._child.kill()
 
     def stop(self) -> None:
         """End ffmpeg and wait for the threads."""
@@ -151,7 +171,8 @@ class Encoder:
             f"drawtext=fontfile={FONTS}/DejaVuSansMono.ttf:textfile={clock}:x=16:y=326:fontsize=20:{box}",
             "format=yuv420p",
         ]
-        return f"[0:v]{','.join(drawing)},split=2[main][copy];[copy]select='not(mod(n,{FPS}))'[still]"
+        seen = f"[0:v]{SCENES[self.scene]},{','.join(drawing)}"
+        return f"{seen},split=2[main][copy];[copy]select='not(mod(n,{FPS}))'[still]"
 
 
 class Sound:

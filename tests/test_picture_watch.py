@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import cv2
@@ -16,7 +16,7 @@ import pytest
 
 from appliance import alarms, journal, picture_watch, store
 from appliance.alarm_names import PICTURE_PANEL
-from appliance.clock import FakeClock
+from appliance.clock import FakeClock, SystemClock
 from appliance.config import Config
 from appliance.model import ApplianceError, Person, Role
 from appliance.picture_watch import PictureWatch
@@ -24,7 +24,11 @@ from appliance.store import Database
 from demo.cameras_process import Address
 from drivers import look
 from tests.fakes import recorded_site
+from tests.fakes.cameras import StartCameras, camera
 from tests.fakes.live_file import LiveFile
+from tests.fakes.recorded_site import RecorderProcess, wait_until
+
+pytest_plugins = ["tests.fakes.cameras"]
 
 WHO = Person("orlov", "Orlov", Role.TECHNICIAN, "en")
 FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf"
@@ -157,6 +161,14 @@ def test_an_ordinary_picture_moving_or_still_is_left_in_peace(watched: Watched, 
     assert watched.ever == []
 
 
+def test_a_key_frame_that_comes_seldom_is_not_the_same_picture_again(watched: Watched) -> None:
+    seldom = watched.config.profile.picture.model_copy(update={"look_s": 2.0})  # looks oftener than its newest key frames
+    profile = watched.config.profile.model_copy(update={"picture": seldom})
+    watched.watch.config = replace(watched.config, profile=profile)
+    watched.shows("room", 44)
+    assert watched.ever == []
+
+
 def test_one_look_alone_decides_nothing(watched: Watched) -> None:
     watched.shows("room", 14)
     watched.shows("wall", 12)  # somebody walks past the lens
@@ -228,3 +240,23 @@ def test_two_views_are_alike_in_any_light_and_unlike_once_turned() -> None:
     assert look.likeness(shaken, grey("room")) > 0.9
     assert look.likeness(grey("people"), grey("room")) > 0.5
     assert look.likeness(grey("turned"), grey("room")) < 0.35
+
+
+def test_a_real_camera_is_found_frozen_and_good_again_while_it_is_recorded(
+    tmp_path: Path, virtual_cameras: StartCameras
+) -> None:
+    cameras, clock = virtual_cameras([camera("one")]), SystemClock()
+    config = recorded_site.site(tmp_path, cameras.addresses, segment_s=30.0)
+    quick = config.profile.picture.model_copy(update={"look_s": 2.0, "frozen_s": 6})
+    config = replace(config, profile=config.profile.model_copy(update={"picture": quick}))
+    with closing(store.open(config.database)) as db, RecorderProcess(config):
+        recorded_site.plan_exam(db, clock, lasts_s=600)
+        site = Watched(config, db, clock, PictureWatch(config, clock))  # type: ignore[arg-type]
+
+        def stands(*kinds: str) -> bool:
+            site.watch.look(db)
+            return site.standing == list(kinds)
+
+        for scene, kinds in (("frozen", ["frozen"]), ("ordinary", [])):
+            cameras.control(f"picture one {scene}")
+            wait_until(partial(stands, *(f"picture.{kind}" for kind in kinds)), scene)
