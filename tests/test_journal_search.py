@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ QUESTIONS = (
     Wanted(own="orlov"), Wanted(subject="door", day="2026-11-22"), Wanted(exam="russian", text="экзам"),
     Wanted(action="angle"), Wanted(action="angle", person="ivanova"), Wanted(text="ракурсы 0002"), Wanted(text="—"),
     Wanted(text="штаба", subject="alarm"), Wanted(day="2026-11-23"), Wanted(text="AND"), Wanted(text='"'),
+    Wanted(text="—", room="7777"),
 )  # fmt: skip
 
 
@@ -89,6 +91,7 @@ def test_pages_follow_each_other_without_a_hole_or_a_repetition(day: Site) -> No
             if not page.more:
                 break
         assert pages == whole
+        assert not journal_search.find(day.db, day.config, Wanted(text="стойка"), limit=len(whole)).more
 
 
 def test_a_page_says_what_the_search_has_not_looked_at(day: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,6 +183,7 @@ def test_a_reader_s_mark_moves_by_their_press_alone_and_never_back(day: Site) ->
     assert [e.kind for e in journal_reading.since(day.db, head, 10)] == ["access.ended"]  # not her own, no sign of life
     assert journal_reading.unread(day.db, head) == 1
     journal_reading.mark(day.db, day.clock, head, 3)
+    assert journal_reading.seen_to(day.db, head)[0] == newest - 4
     journal_reading.mark(day.db, day.clock, head, newest + 1000)
     assert journal_reading.seen_to(day.db, head)[0] == newest
     assert journal_reading.unread(day.db, head) == 0
@@ -205,3 +209,28 @@ def test_a_word_erased_while_it_is_indexed_is_not_found_either(day: Site, monkey
         assert found(day, Wanted(text="переткнул")) == []
         assert secret in found(day, Wanted(subject="journal"))
         index(day)
+
+
+def test_two_keepers_at_once_enter_nothing_twice(day: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, nested = journal_search._terms, False
+
+    def read_and_overtaken(*args: Any) -> dict[int, frozenset[str]]:
+        nonlocal nested
+        terms = read(*args)
+        if not nested:
+            nested = True
+            index(day)
+        return terms
+
+    monkeypatch.setattr(journal_search, "_terms", read_and_overtaken)
+    assert index(day) == 0
+    assert day.db.value("select count(*) from journal_text") == len(journal.entries(day.db, limit=1000))
+
+
+@pytest.mark.parametrize(("tz", "local"), [("+05:00", "11:41"), ("-03:30", "03:11"), ("+00:00", "06:41")])
+def test_an_entry_is_found_by_the_hour_its_wall_showed(site: Site, tz: str, local: str) -> None:
+    site.say(RACK)
+    site.clock.advance(60)
+    last = journal.entries(site.db, newest_first=True, limit=1)[0]
+    then = dataclasses.replace(last, at="2026-11-22T06:41:07.000000Z", row=last.row.replace('"+05:00"', f'"{tz}"'))
+    assert f"{journal_search._local(then):%H:%M}" == local
