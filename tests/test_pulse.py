@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from appliance.clock import FakeClock
-from appliance.pulse import Pulse
+from appliance.pulse import Backwards, Pulse
 
 FIRST_S, STALL_S = 12.0, 5.0
 
@@ -62,3 +62,11 @@ def test_the_first_frame_may_take_longer_than_the_next_ones() -> None:
     assert pulse.began
     clock.advance(STALL_S + 1)
     assert pulse.left_s(clock.mono_s()) < 0
+
+
+def test_stamps_that_went_back_are_seen_and_a_silence_is_not_taken_for_it() -> None:
+    back, quiet = Backwards(), Backwards()
+    for second in range(1, 10):
+        back.look(float(second), min(second, 4) + 0.001 * second)
+        quiet.look(second + (4.0 if second > 4 else 0.0), float(second))
+    assert (back.seen, quiet.seen) == (True, False)

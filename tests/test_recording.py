@@ -1,4 +1,4 @@
-"""One camera's loop: silence, refusals, clocks that are set, and the plan it follows."""
+"""One camera's loop: silence, refusals, disks and clocks that are set."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ import pytest
 
 from appliance import archive, coverage, exams, journal, store
 from appliance.cameras import CameraState
-from appliance.clock import FakeClock, SystemClock
+from appliance.clock import SystemClock
 from appliance.config import Config
 from appliance.media import Media
-from appliance.pulse import Backwards, Pulse
+from appliance.pulse import Pulse
 from appliance.recording import CameraLoop
 from appliance.store import Database
-from appliance.syncing import Open, Syncer
-from appliance.timeline import Timeline
-from appliance.wanted import Plan, Want
-from demo.cameras_process import Address, CamerasProcess
+from appliance.syncing import Syncer
+from appliance.wanted import Want
+from demo.cameras_process import CamerasProcess
 from drivers import fmp4
 from tests.fakes.cameras import camera
 from tests.fakes.recorded_site import (
@@ -141,7 +140,7 @@ def morning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Morning]:
     folder = tmp_path_factory.mktemp("morning")
     names = ("yard", "lane", "door", "shed", "gate")
     with CamerasProcess([camera(name) for name in names], folder / "cameras") as cameras:
-        config = site(folder, cameras.addresses)
+        config = site(folder, cameras.addresses, stall_s=5.0)  # lane's silence is shorter, however busy the machine
         db = store.open(config.database)
         found = Morning(db, config)
         plan_exam(db, CLOCK)
@@ -290,167 +289,3 @@ def test_a_silence_that_its_thread_slept_through_is_in_the_journal_all_the_same(
         wait_until(lambda: "camera.returned" in kinds(db), "the files tell it")
         rest(loops)
     assert kinds(db).count("camera.silent") == 1
-
-
-# --- the timeline, the plan and the syncing, without a camera ---
-
-
-def jumped(line: Timeline, clock: FakeClock, by_s: float, *, silent_s: float = 0.0) -> tuple[float, int | None]:
-    """Ten seconds of frames, a hole of `by_s` in their stamps, `silent_s` of it in truth, and two seconds more."""
-    for n in range(1, 11):
-        arrive(line, clock, float(n), frames=10 * n)
-    line.place(0.0, 10.0, 0.1, 100, steady=True)
-    clock.advance(silent_s)
-    for n in (1, 2):
-        clock.advance(1.0)
-        line.heard(10.0 + by_s + n, 100 + 10 * n)
-    return line.jump_s(10.0, ((0.0, by_s),), 0.1)
-
-
-def test_stamps_that_jump_are_told_from_a_silence() -> None:
-    clock = FakeClock(AT)
-    assert jumped(Timeline(clock), clock, 3600.0) == (pytest.approx(3600.0), 0)
-    clock = FakeClock(AT)
-    assert jumped(Timeline(clock), clock, 60.0, silent_s=60.0) == (0.0, None)
-
-
-def test_stamps_that_went_back_are_seen_and_a_silence_is_not_taken_for_it() -> None:
-    back, quiet = Backwards(), Backwards()
-    for second in range(1, 10):
-        back.look(float(second), min(second, 4) + 0.001 * second)
-        quiet.look(second + (4.0 if second > 4 else 0.0), float(second))
-    assert (back.seen, quiet.seen) == (True, False)
-
-
-
-
-def arrive(line: Timeline, clock: FakeClock, media_s: float, delay_s: float = 0.0, frames: int | None = None) -> None:
-    """Media up to `media_s` of a run that began at AT arrives `delay_s` late."""
-    clock.advance(max(0.0, media_s + delay_s - (clock.now() - AT).total_seconds()))
-    line.heard(media_s, frames)
-
-
-def test_the_least_delayed_arrival_says_when_a_run_began() -> None:
-    clock = FakeClock(AT)
-    line = Timeline(clock)
-    for media_s, delay_s in ((1.0, 0.9), (2.0, 0.3), (3.0, 0.05), (4.0, 0.4)):
-        arrive(line, clock, media_s, delay_s)
-    placed = line.place(0.0, 4.0, 0.04)
-    assert placed.starts_at == AT + timedelta(seconds=0.05)
-    assert placed.ends_at == AT + timedelta(seconds=4.05)
-
-
-def test_sound_that_is_written_late_does_not_make_the_picture_late() -> None:
-    clock = FakeClock(AT)
-    line = Timeline(clock)
-    for second in range(1, 9):
-        arrive(line, clock, second - 0.25, 0.25, frames=10 * second)  # what is written lags behind what was counted
-    first = line.place(0.0, 4.0, 0.1, 40, steady=True)
-    second_file = line.place(4.0, 4.0, 0.1, 40, steady=True)
-    assert (first.starts_at, first.ends_at, second_file.ends_at) == (AT, *(AT + timedelta(seconds=s) for s in (4, 8)))
-
-
-def test_segments_of_a_run_share_their_boundaries_though_the_network_wavers() -> None:
-    clock = FakeClock(AT)
-    line = Timeline(clock)
-    found = []
-    for n in range(50):
-        arrive(line, clock, 60.0 * (n + 1), delay_s=0.2 + 0.15 * (n % 3))
-        found.append(line.place(60.0 * n + (0.01 if n % 2 else 0.0), 60.0, 0.04))
-    assert all(a.ends_at == b.starts_at for a, b in pairwise(found))
-    assert abs((found[-1].ends_at - AT).total_seconds() - 3000.2) < 0.2
-
-
-def test_a_camera_whose_clock_is_slow_is_followed() -> None:
-    clock = FakeClock(AT)
-    line = Timeline(clock)
-    for n in range(60):  # 200 ppm slow: each of its minutes takes 60.012 s
-        clock.advance(60.012)
-        line.heard(60.0 * (n + 1))
-        placed = line.place(60.0 * n, 60.0, 0.04)
-    assert abs((placed.ends_at - clock.now()).total_seconds()) < 0.05
-
-
-def test_a_hole_between_two_files_of_a_run_stays_a_hole() -> None:
-    clock = FakeClock(AT)
-    line = Timeline(clock)
-    arrive(line, clock, 10.0)
-    first = line.place(0.0, 10.0, 0.04)
-    arrive(line, clock, 16.0)
-    second = line.place(12.5, 3.5, 0.04)
-    assert second.starts_at - first.ends_at == timedelta(seconds=2.5)
-
-
-def test_a_hole_is_no_shorter_because_the_beginning_is_known_better_by_now() -> None:
-    clock = FakeClock(AT)
-    line = Timeline(clock)
-    arrive(line, clock, 10.0, delay_s=0.6)
-    first = line.place(0.0, 10.0, 0.04)
-    arrive(line, clock, 16.0)
-    second = line.place(12.5, 3.5, 0.04)
-    assert second.starts_at - first.ends_at == timedelta(seconds=2.5)
-    assert second.ends_at == AT + timedelta(seconds=16)
-
-
-@pytest.fixture
-def planned(tmp_path: Path) -> Iterator[tuple[Database, FakeClock, Plan]]:
-    address = Address("yard", "rtsp://127.0.0.1:9/", "http://127.0.0.1:9/", "u", "p")
-    config = site(tmp_path, {"yard": address})
-    db, clock = store.open(config.database), FakeClock(AT)
-    plan_exam(db, clock, starts_in_s=60, lasts_s=600)
-    yield db, clock, Plan(config, clock)
-    db.close()
-
-
-Planned = tuple[Database, FakeClock, Plan]
-
-
-def seconds_wanted(planned: Planned, limit: int = 10_000) -> int:
-    db, clock, plan = planned
-    for second in range(limit):
-        if not plan.look(db):
-            return second
-        clock.advance(1)
-    return limit
-
-
-def test_recording_begins_and_ends_with_the_window(planned: Planned) -> None:
-    db, clock, plan = planned
-    assert plan.look(db) == {}
-    clock.advance(60)
-    assert plan.look(db)["yard"].window.exam == EXAM
-    assert seconds_wanted(planned) == 601  # tail_s is half a second
-
-
-@pytest.mark.parametrize("step_s", [3600, 30 * 86400, -30, -3600])
-def test_setting_the_clock_never_cuts_a_recording_short(planned: Planned, step_s: int) -> None:
-    db, clock, plan = planned
-    clock.advance(90)
-    assert plan.look(db)
-    clock.step(step_s)
-    # Forward: by the clock it is over, by the time that passed it is not. Back a little: both clocks are obeyed.
-    assert seconds_wanted(planned) == (601 if step_s == -30 else 571)
-
-
-def test_a_cancelled_exam_stops_being_recorded(planned: Planned) -> None:
-    db, clock, plan = planned
-    clock.advance(100)
-    assert plan.look(db)
-    with store.transaction(db):
-        db.write("update exam set state = 'cancelled', revision = revision + 1")
-    assert plan.look(db) == {}
-
-
-def test_a_longer_exam_is_recorded_longer(planned: Planned) -> None:
-    db, clock, plan = planned
-    clock.advance(100)
-    plan.look(db)
-    end_exam(db, clock, in_s=1000)
-    assert seconds_wanted(planned) == 1001
-
-
-def test_a_disk_that_takes_nothing_is_told_to_the_camera() -> None:
-    file = Open(Path("/dev/full"))  # a character device: fdatasync is refused
-    file.sync()
-    assert file.fault
-    file.close()
