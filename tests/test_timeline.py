@@ -117,6 +117,7 @@ def jumped(line: Timeline, clock: FakeClock, by_s: float, *, silent_s: float = 0
 
 def test_stamps_that_jump_are_told_from_a_silence() -> None:
     clock = FakeClock(AT)
-    assert jumped(Timeline(clock), clock, 3600.0) == (pytest.approx(3600.0), 0)
+    by_s, hole = jumped(Timeline(clock), clock, 3600.0)
+    assert (round(by_s, 3), hole) == (3600.0, 0)
     clock = FakeClock(AT)
     assert jumped(Timeline(clock), clock, 60.0, silent_s=60.0) == (0.0, None)
