@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from appliance import box_events, camera_search, cameras, found, store, taken
-from appliance.clock import Clock, parse
+from appliance.clock import Clock
 from appliance.config import Camera, Config
 from appliance.model import N_
 from appliance.store import Database
@@ -64,6 +64,7 @@ class Watch:
     clock: Clock
     discover: Discover
     next_s: float = float("-inf")
+    since_s: dict[str, float] = field(default_factory=dict)  # camera: nothing was heard of it since then
     tried: set[tuple[str, str]] = field(default_factory=set)  # camera and stranger: a password is shown once
     seen: dict[str, list[tuple[float, str]]] = field(default_factory=dict)  # address: when which device answered there
     told_s: dict[str, float] = field(default_factory=dict)
@@ -79,15 +80,21 @@ class Watch:
             self._recognise(config, lost, [one for one in self.discover() if one.xaddrs])
 
     def _lost(self, config: Config) -> list[Camera]:
-        """Unreachable for a minute, and nobody takes a connection there now."""
-        states, found_now = cameras.states(self.db), []
+        """Those that sent nothing and took no connection for a minute, whether they must record now or not."""
+        states, now_s, found_now = cameras.states(self.db), self.clock.mono_s(), []
         for camera in config.cameras:
             state = states.get(camera.id)
-            if camera.onvif is None or state is None or state.cause != "camera unreachable":
-                continue
-            if (self.clock.now() - parse(state.since_at)).total_seconds() >= LOST_S and not _takes(camera.onvif):
+            heard = (state is not None and state.state == "recording") or self._pictured(config, camera)
+            if camera.onvif is None or heard or _takes(camera.onvif):
+                self.since_s.pop(camera.id, None)
+            elif now_s - self.since_s.setdefault(camera.id, now_s) >= LOST_S:
                 found_now.append(camera)
         return found_now
+
+    def _pictured(self, config: Config, camera: Camera) -> bool:
+        """Whether it gave a picture within the last minute."""
+        path = cameras.snapshot_path(config.data, camera.id)
+        return path.exists() and self.clock.now().timestamp() - path.stat().st_mtime < LOST_S
 
     def _recognise(self, config: Config, lost: list[Camera], answered: Sequence[discovery.Found]) -> None:
         rows = taken.rows(self.db)

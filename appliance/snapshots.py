@@ -40,20 +40,23 @@ def start(config: Config, stop: threading.Event) -> threading.Thread:
 
 def _follow(config: Config, stop: threading.Event) -> None:
     """Cameras come and go, and get other addresses: begin and end the threads that ask them."""
-    asked: dict[str, tuple[Camera, threading.Event]] = {}
+    asked: dict[str, tuple[Camera, threading.Event, threading.Thread]] = {}
     with closing(store.open(config.database)) as db:
         while not stop.is_set():
             now = {camera.id: camera for camera in taken.with_taken(db, config).cameras if camera.onvif}
-            for name in [name for name, (camera, _) in asked.items() if now.get(name) != camera]:
+            for name in [name for name, (camera, *_) in asked.items() if now.get(name) != camera]:
                 asked.pop(name)[1].set()
             for name in now.keys() - asked.keys():
                 ended = threading.Event()
-                asked[name] = now[name], ended
-                threading.Thread(target=_keep_fresh, args=(config, now[name], ended), name=f"snapshot-{name}",
-                                 daemon=True).start()  # fmt: skip
+                thread = threading.Thread(target=_keep_fresh, args=(config, now[name], ended), name=f"snapshot-{name}",
+                                          daemon=True)  # fmt: skip
+                asked[name] = now[name], ended, thread
+                thread.start()
             stop.wait(EVERY_S)
-    for _, ended in asked.values():
+    for _, ended, _ in asked.values():
         ended.set()
+    for *_, thread in asked.values():
+        thread.join(TIMEOUT_S)
 
 
 def _keep_fresh(config: Config, camera: Camera, stop: threading.Event) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -258,10 +258,10 @@ def test_a_password_a_person_typed_is_kept_once_it_lets_us_in(bench: Bench) -> N
 # Another address
 
 
-def lost(bench: Bench, name: str, clock: FakeClock) -> None:
-    with store.transaction(bench.db):
-        cameras.save(bench.db, [CameraState(name, "reconnecting", iso(clock.now()), "camera unreachable")])
+def for_a_minute(bench: Bench, watch: Watch, clock: FakeClock) -> None:
+    watch.look(taken.with_taken(bench.db, bench.config), {})
     clock.advance(61)
+    watch.look(taken.with_taken(bench.db, bench.config), {})
 
 
 def moved(bench: Bench, make_face: MakeFace, serial: str) -> Face:
@@ -281,8 +281,7 @@ def test_a_camera_with_another_address_is_recognised_and_a_stranger_is_not(
     name = bench.take()["camera"]
     clock, face = FakeClock(SystemClock().now()), moved(bench, make_face, serial)
     watch = Watch(bench.db, clock, lambda: [Answer("127.0.0.1", (face.device_url,), (), face.endpoint)])
-    lost(bench, name, clock)
-    watch.look(taken.with_taken(bench.db, bench.config), {})
+    for_a_minute(bench, watch, clock)
     assert (bench.camera(name).onvif == face.device_url) is known
     assert bench.kinds().count("camera.readdressed") == known
     if known:
@@ -290,16 +289,31 @@ def test_a_camera_with_another_address_is_recognised_and_a_stranger_is_not(
             assert device.facts().serial == "SN-1"
 
 
-def test_nobody_is_searched_for_while_the_camera_answers(bench: Bench) -> None:
+def test_the_network_is_searched_only_while_a_camera_is_away(bench: Bench) -> None:
     bench.look()
     name = bench.take()["camera"]
-    clock = FakeClock(SystemClock().now())
+    clock, searches = FakeClock(SystemClock().now()), 0
+    bench.config = replace(bench.config, cameras=())  # those of the file are nowhere
 
-    def never() -> list[Answer]:
-        raise AssertionError("the network was searched")
+    def search() -> list[Answer]:
+        nonlocal searches
+        searches += 1
+        return []
 
-    lost(bench, name, clock)
-    Watch(bench.db, clock, never).look(taken.with_taken(bench.db, bench.config), {})
+    watch = Watch(bench.db, clock, search)
+    for_a_minute(bench, watch, clock)
+    assert searches == 0  # it takes a connection
+    bench.face.stop()
+    with store.transaction(bench.db):
+        cameras.save(bench.db, [CameraState(name, "recording", iso(clock.now()))])
+    for_a_minute(bench, watch, clock)
+    assert searches == 0  # it sends
+    with store.transaction(bench.db):
+        cameras.save(bench.db, [CameraState(name, "reconnecting", iso(clock.now()), "camera unreachable")])
+    for_a_minute(bench, watch, clock)
+    assert searches == 1
+    watch.look(taken.with_taken(bench.db, bench.config), {})
+    assert searches == 1  # not more than once a minute
 
 
 def test_two_cameras_at_one_address_are_found_out_and_a_swapped_one_is_not_two(bench: Bench) -> None:

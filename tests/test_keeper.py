@@ -318,8 +318,9 @@ def test_a_keeper_killed_in_the_middle_of_the_checks_runs_them_again_and_once(tm
 def test_snapshots_are_kept_fresh_and_whole(virtual_cameras: StartCameras, tmp_path: Path) -> None:
     config = site(tmp_path, virtual_cameras([camera("hq")]).addresses)
     path = cameras.snapshot_path(config.data, "hq")
+    database(config).close()
     stop = threading.Event()
-    (thread,) = snapshots.start(config, stop)
+    thread = snapshots.start(config, stop)
     try:
         until(path.exists, "a first picture")
         first = path.stat().st_mtime_ns
@@ -335,8 +336,9 @@ def test_a_refused_password_is_not_tried_again_until_it_is_another(
     refusing_camera: RefusingCamera, tmp_path: Path
 ) -> None:
     config = site(tmp_path, {"hq": Address("hq", "", refusing_camera.url, "examsite", "wrong")})
+    database(config).close()
     stop = threading.Event()
-    (thread,) = snapshots.start(config, stop)
+    thread = snapshots.start(config, stop)
     try:
         until(lambda: refusing_camera.tries > 0, "the password was tried")
         time.sleep(1)

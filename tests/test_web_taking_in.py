@@ -189,6 +189,9 @@ def test_it_is_named_set_aside_and_brought_back(ready: Site, visit: Visit) -> No
     assert "Window" in technician.page("/cameras")
     technician.post(page, page=page, press="aside")
     assert "Window" not in technician.page("/cameras")
+    assert technician.get(f"/cameras/{name}").location == f"/cameras/{name}/device"
+    assert technician.get(f"/cameras/{name}/live").status_code == 404
+    assert "it is recorded no more" in technician.page(f"/cameras/{name}/device")
     technician.post(page, page=page, press="back")
     assert "Window" in technician.page("/cameras")
     assert "configuration file" in technician.page("/cameras/hq/edit")

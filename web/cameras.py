@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from flask import Blueprint, abort, send_file
+from flask import Blueprint, abort, redirect, send_file, url_for
 from flask.typing import ResponseReturnValue
 
 from appliance import archive, cameras, coverage, exams
@@ -148,7 +148,8 @@ def _plates_page() -> dict[str, object]:
 @needs("cameras.read")
 def camera(camera_id: str) -> ResponseReturnValue:
     db, config = context.database(), context.config()
-    config.camera(camera_id)
+    if config.camera(camera_id) in config.aside:
+        return redirect(url_for("camera_acts.device", camera_id=camera_id))
     plate = next(plate for plate in plates_of(db, config) if plate.camera.id == camera_id)
     exam = todays_exam(db, config)
     gaps = [gap for gap in coverage.gaps(db, exam.id) if gap.camera == camera_id] if exam else []

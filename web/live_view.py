@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, abort, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from appliance import cameras, coverage, live_view
@@ -45,7 +45,8 @@ def watch(camera_id: str) -> ResponseReturnValue:
 
 def _plate(camera_id: str) -> Plate:
     db, config = context.database(), context.config()
-    config.camera(camera_id)
+    if config.camera(camera_id) in config.aside:
+        abort(404)  # it sends nothing any more
     return next(plate for plate in plates_of(db, config) if plate.camera.id == camera_id)
 
 
