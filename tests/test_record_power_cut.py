@@ -33,8 +33,9 @@ from tests.fakes.rtsp_film import numbers_in
 
 LONG = os.environ.get("EXAMSITE_LONG") == "1"
 CUTS = 40 if LONG else 3
-CAMERAS, FPS, GOP_S, SEGMENT_S = 2, 10, 1.0, 3.0
+CAMERAS, FPS, GOP_S = 2, 10, 1.0
 LOSS_S = 2.0
+SEGMENT_S = 12.0  # an open file is cut when it is far older than that
 DISK_MB = 180  # `examsite record` leaves 100 free
 DATABASE = ".examsite/examsite.db"
 pytestmark = pytest.mark.timeout(3600 if LONG else 120)
@@ -123,10 +124,10 @@ def lefts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Left]]:
         recorder = record(disk.folder / "to", [film.url for film in films], 600)
         running.callback(recorder.wait)
         running.callback(recorder.kill)
-        wait_until(lambda: recorded(disk.folder / "to") >= 2 * CAMERAS, "some segments are archived", 40)
+        wait_until(lambda: recorded(disk.folder / "to") >= CAMERAS, "some segments are archived", 40)
         cuts = []
         for number in range(CUTS):
-            time.sleep(chance.uniform(0.2, 2.0))
+            time.sleep(chance.uniform(3.0, 4.0))
             cuts.append(cut(disk, root / f"cut-{number}", filmed))
     with ThreadPoolExecutor(4) as several:
         yield list(several.map(left_of, cuts, [root / f"after-{number}" for number in range(CUTS)]))
@@ -156,7 +157,7 @@ def test_what_was_called_safe_is_there(lefts: list[Left]) -> None:
 
 def test_no_archived_recording_is_lost_and_each_frame_is_there_once(lefts: list[Left]) -> None:
     for left in lefts:
-        assert len(left.cut.rows) >= 2 * CAMERAS
+        assert len(left.cut.rows) >= CAMERAS
         assert left.cut.rows.items() <= left.hashes.items()
         for recordings in left.numbers.values():
             numbers = [number for each in recordings for number in each]
