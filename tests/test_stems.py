@@ -48,5 +48,10 @@ def test_only_the_last_word_may_be_unfinished() -> None:
     assert stems.asked("открыли стойку ") == [("откр", ""), ("стойк", "")]
 
 
+def test_no_stem_says_next_to_nothing_and_yo_is_ye_while_typing() -> None:
+    assert {len(stem) for stem in stems.of("Иванова Иванов Ивановой")} == {stems.SHORTEST}
+    assert stems.asked("Пёт")[-1][1] == "пет"
+
+
 def test_a_question_has_an_end() -> None:
     assert len(stems.asked("слово " * 500)) == stems.LONGEST_ASKED

@@ -144,7 +144,9 @@ def test_an_entry_shows_its_minute_its_neighbours_and_what_signs_it(site: Site, 
     head = visit(Role.HEAD)
     page = head.get(f"/journal/{door}").text
     assert "Not under a signed checkpoint yet." in page
-    assert re.search(r'<video [^>]*src="/archive/segment/\d+\.mp4#t=\d+\.\d,\d+\.\d"', page)
+    cut = re.search(r'<video [^>]*src="/archive/segment/\d+\.mp4#t=(\d+\.\d),(\d+\.\d)"', page)
+    assert cut is not None
+    assert float(cut[2]) - float(cut[1]) == pytest.approx(60, abs=0.2)
     assert "Before and after" in page
     assert f'href="/journal/{door - 1}"' in page
     assert "Battery low" in page  # the alarm of that minute
