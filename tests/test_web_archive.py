@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from appliance import archive
+from appliance import archive, cameras, store
+from appliance.cameras import CameraState
+from appliance.clock import iso
 from appliance.model import Role
 from tests.fakes.seeded_site import Site
 from tests.fakes.visitor import Visitor
+from web import create_app
 
 pytest_plugins = ["tests.web_fixtures"]
 Visit = Callable[[Role], Visitor]
@@ -66,3 +70,24 @@ def test_a_recording_whose_file_is_gone_is_told_in_words(site: Site, visit: Visi
     answer = visit(Role.HEAD).get(f"/archive/segment/{segment.id}.mp4")
     assert answer.status_code == 404
     assert "is not on the disk" in answer.text
+
+
+def test_a_second_stream_is_told_on_its_cameras_page_and_played_only_when_asked_for(site: Site) -> None:
+    both = {"both_streams": True, "second_stream": "rtsp://10.0.0.5/sub"}
+    had = site.config
+    config = replace(had, cameras=tuple(c.model_copy(update=both) if c.id == "entrance" else c for c in had.cameras))
+    moved = archive.segments(site.db, camera="entrance")[3]
+    lost = CameraState("entrance", "reconnecting", iso(site.clock.now()), "camera silent")
+    with store.transaction(site.db):
+        site.db.write("update segment set stream = 'second' where id = ?", (moved.id,))
+        cameras.save_second(site.db, [lost])
+    head = Visitor(create_app(config, site.clock)).sign_in(site, Role.HEAD)
+    assert "Second stream No connection 0 s. The camera sent no picture." in head.page("/cameras/entrance")
+    day = "/archive/entrance?day=2026-11-22"
+    main, second = head.get(day).text, head.get(f"{day}&stream=second").text
+    assert f"segment={moved.id}" not in main
+    assert f"segment={moved.id}" in second
+    assert f'src="/archive/segment/{moved.id}.mp4"' in second
+    assert "Main stream" in main
+    assert head.get(f"/archive/segment/{moved.id}.mp4").status_code == 200
+    assert "Second stream" not in head.page("/archive/hq?day=2026-11-22")
