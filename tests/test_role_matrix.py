@@ -24,8 +24,8 @@ HEAD = """# Every page and press, and who may
 
 Generated from the application's routes and `web/rights.py` by `python -m tests.test_role_matrix`; the tests compare it,
 and try each line with each role. x: allowed. own: only what this person made themselves (`journal.all` has it all). An
-empty cell is refused with a sentence that says whose it is; nobody (not signed in) is sent to the sign-in page. HEAD and
-OPTIONS go with GET.
+empty cell is refused with a sentence that says whose it is; nobody (not signed in) is sent to the sign-in page. HEAD
+and OPTIONS go with GET.
 
 | Method | Address | Right | Nobody | Technician | Head | Security | Exporter | Administrator |
 |---|---|---|---|---|---|---|---|---|
