@@ -338,8 +338,8 @@ def name(path: Path) -> Path:
 
 
 def digest(file: Path) -> tuple[str, int]:
-    """SHA-256 and size of a file. In large blocks: hashlib lets other threads run meanwhile; into one buffer, which costs
-    a sixth less than a new one each time."""
+    """SHA-256 and size of a file. In large blocks: hashlib lets other threads run meanwhile; into one buffer, which is
+    a sixth cheaper than a new one each time."""
     total, size, block = hashlib.sha256(), 0, memoryview(bytearray(BLOCK_BYTES))
     with file.open("rb", buffering=0) as opened:
         while count := opened.readinto(block):

@@ -90,10 +90,10 @@ def test_the_loss_of_the_second_stream_is_told_and_makes_no_gap(day: Day) -> Non
 
 
 def test_seals_speak_of_the_main_stream_and_verify_reads_both(day: Day) -> None:
-    sealed = archive.sealed_list(day.db, day.config, exams.get(day.db, EXAM)).decode()
-    main, both = archive.segments(day.db), archive.segments(day.db, stream=None)
+    exam, both = exams.get(day.db, EXAM), archive.segments(day.db, stream=None)
+    sealed = archive.sealed_list(day.db, day.config, exam).decode()
     assert "yard.second" not in sealed
-    assert sealed.count("/yard/") == len(main)
+    assert sealed.count("/yard/") == len(archive.segments(day.db, since=exam.starts_at, until=exam.ends_at))
     assert archive.verify(day.db, day.config) == archive.Verified(len(both), ())
     assert all(Path(s.path).parent.name == ("yard" if s.stream == "main" else "yard.second") for s in both)
 
