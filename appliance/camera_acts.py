@@ -65,6 +65,7 @@ def _serve(config: Config, clock: Clock, stop: threading.Event) -> None:
                 next_s = clock.mono_s() + SETTLE_S
                 threading.Thread(target=desk.settle, name="camera-passwords", daemon=True).start()
                 taken.forget_old(db, clock)
+                found.forget_old(db, config.data, clock)
             while free.acquire(blocking=False):
                 order = orders.claim(db, clock, KIND)
                 if order is None:

@@ -89,8 +89,11 @@ def say(
 def forget_old(db: Database, data: Path, clock: Clock) -> None:
     """A search before yesterday says nothing of today, and keeps no password."""
     before = iso(clock.now() - timedelta(hours=KEPT_H))
-    for row in db.rows("select endpoint from found_camera where seen_at < ?", (before,)):
+    late = db.rows("select endpoint from found_camera where seen_at < ?", (before,))
+    for row in late:
         picture_path(data, row["endpoint"]).unlink(missing_ok=True)
+    if not late:
+        return
     with store.transaction(db):
         db.write("delete from found_camera where seen_at < ?", (before,))
 

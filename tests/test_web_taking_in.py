@@ -95,6 +95,8 @@ def test_a_password_is_typed_once_for_all_and_only_the_keeper_can_read_it(ready:
     assert (order.args["act"], order.args["user"], opened) == ("look", "admin", "factory-word")
     [entry] = journal.entries(ready.db, kinds=["camera.asked"])
     assert "secret" not in entry.data
+    said = technician.page("/journal")
+    assert "asked: Ask found cameras with a password, all that ask for a password" in said
 
 
 def test_one_press_with_a_room_takes_it_in_under_the_rooms_name(ready: Site, visit: Visit) -> None:

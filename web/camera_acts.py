@@ -88,7 +88,7 @@ def do(camera_id: str) -> ResponseReturnValue:
         args = _arguments(act)
     except ApplianceError as wrong:
         return _page(camera_id, wrong.message), 422
-    place(act, camera.name.in_(context.config().site.language), camera=camera_id, **args)
+    place(act, camera.name.model_dump(), camera=camera_id, **args)
     return redirect(url_for("camera_acts.device", camera_id=camera_id))
 
 
@@ -127,7 +127,7 @@ def risked(camera_id: str, act: str) -> ResponseReturnValue:
     camera = context.config().camera(camera_id)
     if act not in RISKY:
         abort(404)
-    place(act, camera.name.in_(context.config().site.language), camera=camera_id)
+    place(act, camera.name.model_dump(), camera=camera_id)
     return redirect(url_for("camera_acts.device", camera_id=camera_id))
 
 
@@ -138,7 +138,7 @@ def password(camera_id: str) -> ResponseReturnValue:
     camera, word = context.config().camera(camera_id), request.form.get("password", "")[:128]
     if not word:
         return _page(camera_id, message(N_("Type the camera's password."))), 422
-    place("secret", camera.name.in_(context.config().site.language), camera=camera_id,
+    place("secret", camera.name.model_dump(), camera=camera_id,
           user=request.form.get("user", "").strip()[:64], secret=sealed_word(word))  # fmt: skip
     return redirect(url_for("camera_acts.device", camera_id=camera_id))
 

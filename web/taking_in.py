@@ -92,8 +92,8 @@ def what_words(what: str) -> str:
     return WHAT[what][context.words().language]
 
 
-def place(act: str, target: str = "", **args: Any) -> int:
-    """Order it; the keeper does it. `target`: what the journal says it is asked of."""
+def place(act: str, target: str | dict[str, Any], **args: Any) -> int:
+    """Order it; the keeper does it. `target`: what the journal says it is asked of, in both languages or as typed."""
     house = context.house()
     what = message(ACTS[act].title).as_json()
     return orders.place(context.database(), house.clock, KIND, {"act": act, "what": what, "target": target, **args},
@@ -108,7 +108,7 @@ def sealed_word(password: str) -> str:
 @views.post("/cameras/find")
 @needs("cameras.take")
 def search() -> ResponseReturnValue:
-    place("search")
+    place("search", message(N_("all networks of the box")).as_json())
     return redirect(url_for("taking_in.find"))
 
 
@@ -119,7 +119,7 @@ def password() -> ResponseReturnValue:
     user, word = request.form.get("user", "").strip()[:64], request.form.get("password", "")[:128]
     if not user or not word:
         return _page(message(N_("Type the cameras' user name and password.")), {"user": user}), 422
-    place("look", user=user, secret=sealed_word(word))
+    place("look", message(N_("all that ask for a password")).as_json(), user=user, secret=sealed_word(word))
     return redirect(url_for("taking_in.find"))
 
 
@@ -144,7 +144,7 @@ def take(number: int) -> ResponseReturnValue:
         return _page(message(N_("Choose the room this camera looks at."))), 422
     name = form.get("name", "").strip()[:100]
     said = Words(ru=name, en=name) if name else suggested(config, room)
-    place("take", said.in_(config.site.language), found=number, room=room.code, name_ru=said.ru, name_en=said.en,
+    place("take", said.model_dump(), found=number, room=room.code, name_ru=said.ru, name_en=said.en,
           at=iso(context.now()))  # fmt: skip
     return redirect(url_for("taking_in.find") + f"#found-{number}")
 
