@@ -40,7 +40,7 @@ TEXTS: dict[Verdict, str] = {
 AGAIN = N_("The picture is good again")
 OVER = N_("The picture need not be watched any more")
 KEYS = 5  # newest key frames of a look: a frozen picture is coded in a few ways that take turns
-REMEMBERED = 25  # pictures in which nothing has changed
+REMEMBERED = 30  # of these pictures
 IN_A_ROW = 2
 LEAST_S = 0.05  # between two looks: a list of cameras is not one long burst
 PLAN_S = 2.0  # how often it is looked whether a camera must be watched now
@@ -91,8 +91,7 @@ class _Seen:
 
     verdict: Verdict = "good"  # of the last look
     times: int = 0  # in a row
-    still: tuple[Grey, ...] = ()  # pictures in which nothing has changed: each look had one that was there before
-    still_since_s: float = 0.0
+    still: list[tuple[float, Grey]] = field(default_factory=list)  # when, and what was seen: nothing moved in these
     due_s: float = 0.0
     until: Mark = ("", -1)  # up to where its key frames have been looked at
 
@@ -164,9 +163,9 @@ class PictureWatch:
     def _judge(self, db: Database, camera: str, pictures: list[Grey], standing: Verdict | None) -> None:
         limits, seen = self.config.profile.picture, self._of(camera)
         inner = [look.without_clock(picture, limits.mask_top, limits.mask_bottom) for picture in pictures]
-        still_s = self._still_s(seen, inner)
+        frozen = self._is_frozen(seen, inner, limits, already=standing == "frozen")
         verdict = judged(inner[-1], look.facts(inner[-1]), limits, self._approved(db, camera, limits))
-        if verdict == "good" and still_s >= limits.frozen_s:
+        if verdict == "good" and frozen:
             verdict = "frozen"
             seen.times = IN_A_ROW  # many looks have said so already
         seen.times = seen.times + 1 if verdict == seen.verdict or verdict == "frozen" else 1
@@ -178,17 +177,18 @@ class PictureWatch:
         if verdict != "good":
             self._say(db, camera, verdict, "active", TEXTS[verdict])
 
-    def _still_s(self, seen: _Seen, found: list[Grey]) -> float:
-        """How long nothing has changed, as far as these looks tell.
+    def _is_frozen(self, seen: _Seen, found: list[Grey], limits: Picture, *, already: bool) -> bool:
+        """Whether one of these pictures was there `frozen_s` ago, and nothing has moved since.
 
-        Any of the pictures may be the same as any before: an encoder codes the same picture now finer, now coarser, in
-        a handful of ways that come again.
+        Any of them may be the same as any before: an encoder codes the same picture now finer, now coarser, in a
+        handful of ways that come again.
         """
-        now_s, share = self.clock.mono_s(), self.config.profile.picture.frozen_share
-        if not any(look.same_share(one, other) >= share for one in reversed(found) for other in seen.still):
-            seen.still, seen.still_since_s = (), now_s
-        seen.still = (*seen.still, *found)[-REMEMBERED:]
-        return now_s - seen.still_since_s
+        now_s = self.clock.mono_s()
+        if any(look.moved(seen.still[-1][1], one) for one in found if seen.still):
+            seen.still = []
+        old = [one for at_s, one in seen.still if already or now_s - at_s >= limits.frozen_s]
+        seen.still = [*seen.still, *((now_s, one) for one in found)][-REMEMBERED:]
+        return any(look.same_share(one, other) >= limits.frozen_share for one in found for other in old)
 
     def _approved(self, db: Database, camera: str, limits: Picture) -> _Right:
         """The approved view, decoded once."""

@@ -146,7 +146,7 @@ class Picture(Strict):
     `turned_below`: the likeness to the approved view, 0 to 1.
     """
 
-    look_s: Positive = 12
+    look_s: Positive = 18
     frozen_s: Positive = 36
     frozen_share: Annotated[float, Field(gt=0, le=1)] = 0.94
     mask_top: Annotated[float, Field(ge=0, le=0.4)] = 0.12

@@ -18,6 +18,7 @@ from drivers.types import DriverError
 
 WIDTH, HEIGHT = 160, 90
 TILE_WIDTH, TILE_HEIGHT = 8, 6
+MOVED_LEVELS = 2.0  # of 255, on the mean over the picture: a good sensor's noise, this small, is below 1
 DARK_LEVEL = 32  # of 255: a pixel below it shows nothing on a monitor
 TIMEOUT_S = 20.0
 SHIFT = 3  # pixels a camera may shake without being turned: 2 % of the picture
@@ -97,6 +98,11 @@ def same_share(one: Grey, other: Grey) -> float:
     clock trickles into tiles around it. In a room where nothing moves fewer are: a sensor has noise.
     """
     return float(_tiles(one == other).all(axis=(1, 3)).mean())
+
+
+def moved(one: Grey, other: Grey) -> bool:
+    """Whether more has changed than noise does."""
+    return float(np.abs(one.astype(np.int16) - other).mean()) > MOVED_LEVELS
 
 
 def _tiles(plane: NDArray[Any]) -> NDArray[Any]:
