@@ -23,7 +23,7 @@ from appliance.paper import FORMULAS
 from appliance.store import Database
 from appliance.words import Words
 
-MOST_ROWS = 2000  # of one form; a longer time is asked for in parts
+MOST_ROWS = 1000  # of one form, 4 s of a processor; a longer time is asked for in parts
 TOO_LONG = N_("These are more than {most} rows. Ask for a shorter time, or one exam.")
 
 NUMBER, DATE = "N", N_("Date")  # the form has the Latin letter, in Russian too
