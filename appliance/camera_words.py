@@ -5,6 +5,7 @@ The pages offer these acts, the keeper carries them out (camera_acts.py).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -75,3 +76,30 @@ REASONS: Mapping[str, str] = {
 def why(reason: str, detail: str) -> Message:
     """Why a camera did not do it."""
     return message(REASONS.get(reason, REASONS["fault"]), detail=detail)
+
+
+# What drivers/onvif*.py says of a camera, where a value stands in it; sentences without one are said as they are.
+# The first that fits counts: the shortest stands last.
+WITH_VALUE = (
+    N_("The nearest size the camera has is {value}."),
+    N_("The nearest rate the camera has is {value} frames a second."),
+    N_("The camera allows {value} frames between key frames."),
+    N_("The camera allows {value} kbit/s."),
+    N_("The camera lists a wrong address for a service; it was found at {value}."),
+    N_("The camera does not speak ONVIF at port 80; it was found at port {value}."),
+    N_("It gives no snapshot. {value}"),
+)
+
+
+def sentences(said: str) -> list[Message]:
+    """What a driver said of a camera, sentence by sentence, so that each can be said in another language."""
+    found = []
+    for one in re.split(r"(?<=\.) (?=[A-Z])", said):
+        for text in WITH_VALUE:
+            before, _, after = text.partition("{value}")
+            if one.startswith(before) and one.endswith(after) and len(one) > len(before) + len(after):
+                found.append(message(text, value=one[len(before):len(one) - len(after)]))
+                break
+        else:
+            found.append(message(one.replace("{", "(").replace("}", ")")))
+    return found

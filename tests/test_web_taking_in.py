@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from datetime import UTC
 
 import pytest
 
 from appliance import camera_told, found, journal, orders, sealed, store, taken
-from appliance.camera_words import KIND, ORDER
+from appliance.camera_words import KIND, ORDER, sentences
 from appliance.clock import FakeClock
 from appliance.model import Actor, Role
 from appliance.orders import Order
 from appliance.profile import Words
 from appliance.store import Database
 from appliance.taken import Identity
+from appliance.words import Words as Words_
 from drivers.types import CameraFacts, CardRecording, Imaging, Preset, RecordingJob, StreamProfile, WholeCamera
 from tests.fakes.seeded_site import Site
 from tests.fakes.visitor import Visitor
@@ -208,3 +210,11 @@ def test_another_camera_in_its_place_and_two_at_one_address_are_told_with_what_t
     page = visit(Role.TECHNICIAN).page(f"/cameras/{name}/device")
     assert "Announce a replacement or put the old one back." in page
     assert "Two cameras answer at 127.0.0.1. Give one of them another address." in page
+
+
+def test_what_a_camera_does_its_own_way_is_said_in_russian_sentence_by_sentence() -> None:
+    said = Words_("ru", UTC)
+    told = "The nearest size the camera has is 1280x720. The camera said yes and changed nothing. Ein {Satz}."
+    size, nothing, unknown = [said.say(one) for one in sentences(told)]
+    assert size == "Ближайший размер, который умеет камера: 1280x720."
+    assert (nothing, unknown) == ("Камера согласилась и ничего не изменила.", "Ein (Satz).")

@@ -20,7 +20,7 @@ from appliance.orders import Order
 from appliance.profile import Words
 from web import context
 from web.rights import needs
-from web.taking_in import place, sealed_word, what_words
+from web.taking_in import in_words, place, sealed_word, what_words
 
 views = Blueprint("camera_acts", __name__)
 
@@ -45,7 +45,8 @@ def _page(camera_id: str, refusal: Message | None = None) -> str:
     imaging = dict(read[0]["imaging"][0]["settings"]) if read and read[0]["imaging"] else {}
     return context.page(
         "camera_device.html", camera=camera, reading=read and read[0], read_at=read and read[1], refusal=refusal,
-        row=taken.rows(db).get(camera_id), orders=orders_of(camera_id)[:SHOWN_ORDERS], what_words=what_words, acts=ACTS,
+        row=taken.rows(db).get(camera_id), orders=orders_of(camera_id)[:SHOWN_ORDERS], what_words=what_words,
+        in_words=in_words, acts=ACTS,
         imaging_words=PLAIN_IMAGING,
         plain_imaging={name: imaging[name] for name in PLAIN_IMAGING if name in imaging}, doubts=doubts(camera),
         key=secrets.token_hex(8), is_aside=camera in config.aside,

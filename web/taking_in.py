@@ -11,7 +11,7 @@ from flask import Blueprint, abort, redirect, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
 from appliance import found, orders, sealed, taken
-from appliance.camera_words import ACTS, KIND, ORDER, WHAT
+from appliance.camera_words import ACTS, KIND, ORDER, WHAT, sentences
 from appliance.clock import iso
 from appliance.config import Camera, Config, Room
 from appliance.found import Found
@@ -82,7 +82,8 @@ def _page(refusal: Message | None = None, typed: dict[str, str] | None = None) -
     cards = cards_of(config)
     return context.page(
         "cameras_find.html", cards=cards, states=STATES, rooms=config.rooms, recent=recent[:1], refusal=refusal,
-        typed=typed or {}, what_words=what_words, waiting=[card for card in cards if card.state in ("asks", "refused")],
+        typed=typed or {}, what_words=what_words,
+        in_words=in_words, waiting=[card for card in cards if card.state in ("asks", "refused")],
         searched=any(order.args["act"] == "search" for order in recent), key=secrets.token_hex(8),
     )  # fmt: skip
 
@@ -90,6 +91,11 @@ def _page(refusal: Message | None = None, typed: dict[str, str] | None = None) -
 def what_words(what: str) -> str:
     """What was set, in the reader's language."""
     return WHAT[what][context.words().language]
+
+
+def in_words(said: str) -> str:
+    """What a driver said of a camera, in the reader's language as far as there are words."""
+    return " ".join(context.words().say(one) for one in sentences(said))
 
 
 def place(act: str, target: str | dict[str, Any], **args: Any) -> int:
