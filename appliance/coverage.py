@@ -146,19 +146,29 @@ def update(db: Database, config: Config, clock: Clock, exam: Exam, until: dateti
             fresh[key] = gap
             if gap.ends_at <= settled:
                 over.add(key)
-    changed = [
-        g for key, g in fresh.items() if _differs(stored.get(key), g) or (key in over and stored[key].entry is None)
-    ]
-    gone = [g for key, g in stored.items() if key not in fresh]
-    if not changed and not gone:
+    if not any(_changes(stored, fresh, over)):
         return
     rooms = {window.camera: window.room for window in windows}
     with store.transaction(db):
+        # Again: recorder and keeper both do this, and each gap has one entry.
+        stored = {(g.camera, g.starts_at): g for g in gaps(db, exam.id)}
+        changed, gone = _changes(stored, fresh, over)
         for gap in gone:
             _withdraw(db, clock, gap, rooms.get(gap.camera))
         for gap in changed:
             old = stored.get((gap.camera, gap.starts_at))
             _write(db, clock, gap, old, rooms[gap.camera], (gap.camera, gap.starts_at) in over)
+
+
+Key = tuple[str, datetime]
+
+
+def _changes(stored: dict[Key, Gap], fresh: dict[Key, Gap], over: set[Key]) -> tuple[list[Gap], list[Gap]]:
+    """Gaps to be written, and those that are none any more."""
+    changed = [
+        g for key, g in fresh.items() if _differs(stored.get(key), g) or (key in over and stored[key].entry is None)
+    ]
+    return changed, [g for key, g in stored.items() if key not in fresh]
 
 
 def _differs(old: Gap | None, new: Gap) -> bool:
