@@ -162,10 +162,10 @@ def test_an_ordinary_picture_moving_or_still_is_left_in_peace(watched: Watched, 
 
 
 def test_a_key_frame_that_comes_seldom_is_not_the_same_picture_again(watched: Watched) -> None:
-    seldom = watched.config.profile.picture.model_copy(update={"look_s": 2.0})  # oftener than new key frames
+    seldom = watched.config.profile.picture.model_copy(update={"look_s": 2.0, "frozen_s": 3.0})
     profile = watched.config.profile.model_copy(update={"picture": seldom})
     watched.watch.config = replace(watched.config, profile=profile)
-    watched.shows("room", 44)
+    watched.shows("room", 20)
     assert watched.ever == []
 
 
