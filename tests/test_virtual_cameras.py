@@ -101,7 +101,8 @@ def test_a_wrong_password_is_refused_even_when_it_is_another_cameras(site: Camer
 
 def test_a_command_that_is_wrong_is_told(site: CamerasProcess) -> None:
     name = next(iter(site.addresses))
-    wrong = ("silence nobody 3", "silence hall soon", "dance", f"picture {name} sings", f"quirk {name} sings", "quirk nobody 7-absurd-time")
+    wrong = ("silence nobody 3", "silence hall soon", "dance", f"picture {name} sings", f"quirk {name} sings",
+             "quirk nobody 7-absurd-time")  # fmt: skip
     for command in wrong:
         with pytest.raises(CamerasError, match="error"):
             site.control(command)

@@ -15,9 +15,9 @@ from tests.fakes.seeded_site import SMOKE, WINDOW, ask_export
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 PAGES = {
-    Role.TECHNICIAN: ["/", "/checklist", "/checklist/camera.clock/hq", "/cameras", "/cameras/corridor-2", "/cameras/wall",
-                      "/cameras/corridor-2/live", "/journal",
-                      "/journal/UNEXPLAINED", "/more", "/help", "/people"],
+    Role.TECHNICIAN: ["/", "/checklist", "/checklist/camera.clock/hq", "/cameras", "/cameras/corridor-2",
+                      "/cameras/wall", "/cameras/corridor-2/live", "/journal", "/journal/UNEXPLAINED", "/more", "/help",
+                      "/people"],
     Role.HEAD: ["/", "/journal/waiting", "/journal/WAITING", "/journal/form?exam=russian", "/archive", "/people",
                 "/archive/corridor-2", "/exams/russian/coverage", "/journal/marks"],
     Role.SECURITY: ["/alarms", "/alarms/FIRE", "/export", "/export/1", "/journal", "/archive"],
