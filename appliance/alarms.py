@@ -15,10 +15,11 @@ from typing import Any
 
 from appliance import arming, exams, journal, maintenance, shelving, store
 from appliance.alarm_board import Board, BoardAlarm, BoardLink, board
-from appliance.alarm_classes import FAULT, INTRUSION, NO_LINK, active_group
-from appliance.alarm_names import LINK_KEY, OWN_PANELS, PICTURE_PANEL, key_of, panel_name, place, said_of, what, zone_of
+from appliance.alarm_classes import INTRUSION, active_group
+from appliance.alarm_names import LINK_KEY, panel_name, said_of, zone_of
+from appliance.alarm_said import WATCH, Said, ends, key_for, vague
 from appliance.clock import Clock, iso, parse
-from appliance.config import Config, Zone
+from appliance.config import Config
 from appliance.model import N_, Actor, ApplianceError, Person, Personal, message
 from appliance.store import Database
 from drivers.panels import dates
@@ -34,7 +35,6 @@ UNPARSED_EVERY_S = 60.0  # lines we do not know are all kept as events, but jour
 DOORS = ("rack-door", "room-door", "box-cover")
 # What a door contact reports; its tamper stays an alarm.
 DOOR_KINDS = ("zone.open", "intrusion.alarm", "access", "tech.alarm")
-WATCH = Actor.service("watch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,40 +44,6 @@ class Recorded:
     event: int
     alarm: int | None = None
     entry: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """One event in its place, while it is being recorded."""
-
-    panel: str
-    event: PanelEvent
-    row: int
-    key: str
-    zone: Zone | None
-    exam: str | None
-    test: str | None = None  # 'site' or 'panel': said in test mode
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """The data every journal entry about it carries."""
-        e = self.event
-        return {
-            "panel": self.panel, "event": self.row, "class": e.kind, "code": e.code, "what": what(e.text).as_json(),
-            "zone": place(self.zone, e.zone, e.partition, e.user).as_json(), "number": e.zone,
-            "partition": e.partition, "user": e.user, "account": e.account, **({"test": True} if self.test else {}),
-        }  # fmt: skip
-
-    @property
-    def service(self) -> Actor:
-        """Who heard it: the watch of the lines, the keeper of rooms, disks and journal, who looks at the pictures."""
-        if self.panel == PICTURE_PANEL:
-            return Actor.service("archivist")
-        return Actor.service("keeper") if self.panel in OWN_PANELS else WATCH
-
-    @property
-    def room(self) -> str | None:
-        return self.zone.room if self.zone else None
 
 
 def record(db: Database, config: Config, panel: str, frame: Frame, clock: Clock) -> list[Recorded]:
@@ -108,11 +74,11 @@ def _changes(db: Database, panel: str, event: PanelEvent) -> bool:
             (panel, event.account, event.partition, event.zone),
         )  # fmt: skip
         return bool(last != event.kind)
-    key = _key(event, event.kind)
+    key = key_for(event, event.kind)
     booked = db.value("select active from zone where panel = ? and key = ?", (panel, key))
     if event.state == "active":
         return not booked
-    return bool(booked) or any(_ends(event, alarm["key"]) for alarm in _standing(db, panel))
+    return bool(booked) or any(ends(event, alarm["key"]) for alarm in _standing(db, panel))
 
 
 def _repeated(db: Database, panel: str, frame: Frame, clock: Clock) -> int | None:
@@ -169,7 +135,7 @@ def _record_one(
          json.dumps(flags)),
     )  # fmt: skip
     zone = zone_of(config, panel, event.zone, event.account, event.partition)
-    said = _Said(panel, event, int(cursor.lastrowid or 0), _key(event, event.kind), zone, exam, test)
+    said = Said(panel, event, int(cursor.lastrowid or 0), key_for(event, event.kind), zone, exam, test)
     if "events-lost" in event.flags:
         return _lost(db, config, said, clock)
     if event.kind == "value":
@@ -184,15 +150,7 @@ def _record_one(
     return _raise(db, said, clock) if event.state == "active" else _restore(db, said, clock)
 
 
-def _key(event: PanelEvent, kind: str) -> str:
-    return key_of(kind, event.code, event.account, event.partition, event.zone or event.user)
-
-
-def _point(event: PanelEvent) -> str:
-    return f"{event.partition or ''}|{event.zone or event.user or ''}"
-
-
-def _note(db: Database, said: _Said, clock: Clock) -> Recorded:
+def _note(db: Database, said: Said, clock: Clock) -> Recorded:
     """What is only said once: arming, tests, lines we do not know. `reset-all` ends everything of that source; a
     panel that merely started anew (Contact ID 305) does not say so and ends nothing."""
     if said.event.kind == "info.unparsed":
@@ -207,7 +165,7 @@ def _note(db: Database, said: _Said, clock: Clock) -> Recorded:
     return Recorded(said.row, entry=entry)
 
 
-def _note_unparsed(db: Database, said: _Said, clock: Clock) -> Recorded:
+def _note_unparsed(db: Database, said: Said, clock: Clock) -> Recorded:
     last = db.value("select at from journal where kind = 'panel.unparsed' and json_extract(row, '$.data.panel') = ?"
                     " order by seq desc limit 1", (said.panel,))  # fmt: skip
     if last and abs((clock.now() - parse(last)).total_seconds()) < UNPARSED_EVERY_S:
@@ -217,7 +175,7 @@ def _note_unparsed(db: Database, said: _Said, clock: Clock) -> Recorded:
     return Recorded(said.row, entry=entry)
 
 
-def _lost(db: Database, config: Config, said: _Said, clock: Clock) -> Recorded:
+def _lost(db: Database, config: Config, said: Said, clock: Clock) -> Recorded:
     """The panel's numbering skipped: something happened that nobody will ever tell us."""
     lost = message(N_("how many nobody knows")).as_json() if said.event.value is None else round(said.event.value)
     entry = journal.append(db, clock, "events.lost", WATCH, exam=said.exam, panel=said.panel, event=said.row,
@@ -225,7 +183,7 @@ def _lost(db: Database, config: Config, said: _Said, clock: Clock) -> Recorded:
     return Recorded(said.row, entry=entry)
 
 
-def _save_zone(db: Database, said: _Said, clock: Clock, *, active: bool) -> None:
+def _save_zone(db: Database, said: Said, clock: Clock, *, active: bool) -> None:
     db.write(
         "insert into zone (panel, key, kind, active, since_at, event)"
         " values (:panel, :key, :kind, :active, :at, :event)"
@@ -236,7 +194,7 @@ def _save_zone(db: Database, said: _Said, clock: Clock, *, active: bool) -> None
     )  # fmt: skip
 
 
-def _door(db: Database, said: _Said, clock: Clock) -> Recorded:
+def _door(db: Database, said: Said, clock: Clock) -> Recorded:
     """A watched door or the box's own cover: an entry instead of an alarm. What it must fit is `matching`'s."""
     opened = said.event.state == "active"
     before = db.row("select active, since_at from zone where panel = ? and key = ?", (said.panel, said.key))
@@ -255,7 +213,7 @@ def _door(db: Database, said: _Said, clock: Clock) -> Recorded:
     return Recorded(said.row, entry=entry)
 
 
-def _opening(db: Database, said: _Said, kind: str) -> int | None:
+def _opening(db: Database, said: Said, kind: str) -> int | None:
     """The entry of the opening that this closing ends."""
     found = db.value(
         "select seq from journal where kind = ? and json_extract(row, '$.data.panel') = ?"
@@ -266,7 +224,7 @@ def _opening(db: Database, said: _Said, kind: str) -> int | None:
     return None if found is None else int(found)
 
 
-def _raise(db: Database, said: _Said, clock: Clock) -> Recorded:
+def _raise(db: Database, said: Said, clock: Clock) -> Recorded:
     _save_zone(db, said, clock, active=True)
     kind, at = said.event.kind, iso(clock.now())
     standing = db.row("select id, acknowledged_at, test from alarm where panel = ? and key = ? and restored_at is null"
@@ -286,11 +244,11 @@ def _raise(db: Database, said: _Said, clock: Clock) -> Recorded:
     return Recorded(said.row, alarm=int(cursor.lastrowid or 0), entry=entry)
 
 
-def _restore(db: Database, said: _Said, clock: Clock) -> Recorded:
+def _restore(db: Database, said: Said, clock: Clock) -> Recorded:
     """End what this is the end of: the same class and point; failing that, the point's other classes of the family."""
-    ends = [alarm for alarm in _standing(db, said.panel) if _ends(said.event, alarm["key"])]
-    exact = [] if _vague(said.event) else [alarm for alarm in ends if alarm["key"] == said.key]
-    ended = exact or ends
+    fits = [alarm for alarm in _standing(db, said.panel) if ends(said.event, alarm["key"])]
+    exact = [] if vague(said.event) else [alarm for alarm in fits if alarm["key"] == said.key]
+    ended = exact or fits
     _end(db, said, clock, ended)
     _save_zone(db, said, clock, active=False)
     entry = journal.append(db, clock, "alarm.restored", said.service, exam=said.exam, room=said.room,
@@ -303,32 +261,13 @@ def _standing(db: Database, panel: str) -> list[dict[str, Any]]:
                    (panel, LINK_KEY))  # fmt: skip
 
 
-def _end(db: Database, said: _Said, clock: Clock, ended: list[dict[str, Any]]) -> None:
+def _end(db: Database, said: Said, clock: Clock, ended: list[dict[str, Any]]) -> None:
     for alarm in ended:
         # Raised in a test that is over by now: it is taken in hand like any other.
         db.write("update alarm set restored_at = ?, test = case when ? then test end where id = ?",
                  (iso(clock.now()), said.test is not None, alarm["id"]))  # fmt: skip
         db.write("update zone set active = 0, since_at = ?, event = ? where panel = ? and key = ?",
                  (iso(clock.now()), said.row, said.panel, alarm["key"]))  # fmt: skip
-
-
-def _vague(event: PanelEvent) -> bool:
-    """A restore that does not say of what: it ends all it may, not only its own class."""
-    return "any-class" in event.flags or "any-fault" in event.flags
-
-
-def _ends(event: PanelEvent, key: str) -> bool:
-    account, told, *point = key.split("|")
-    same_point = account == (event.account or "") and "|".join(point) == _point(event)
-    if "any-class" in event.flags:  # a restore that does not say of what (Radionics R), only what still stands
-        return same_point and f"still:{told}" not in event.flags
-    kind = told.split(":")[0]
-    if "any-fault" in event.flags:  # "fault over", which ends no fire at the same point
-        return same_point and active_group(kind) in (FAULT, NO_LINK)
-    same_family = kind.split(".")[0] == event.kind.split(".")[0]
-    # The end of a pre-alarm must not end the fire it became; the end of a fire ends what led to it.
-    no_worse = active_group(kind).rank >= active_group(event.kind).rank
-    return same_point and (key == _key(event, event.kind) or (same_family and no_worse and ":" not in told))
 
 
 def acknowledge(

@@ -6,17 +6,17 @@ Passwords are not in here: a camera names the file that holds its own, and only 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from appliance import toml_file
 from appliance.model import N_, ApplianceError, RoomKind
 from appliance.profile import Profile, Strict, Words
 from appliance.witness_at import WitnessAt
@@ -307,17 +307,16 @@ def load(path: Path) -> Config:
     """Read the site's file and the profile it names. Raises ConfigError with every fault of both files."""
     path = path.resolve()
     faults: list[str] = []
-    table = _table(path, faults)
+    table = toml_file.read(path, faults)
     if table is None:
         raise ConfigError(faults)
-    said = _model(path, table, _File, faults)
+    said = toml_file.fits(path, table, _File, faults)
     # The profile is read even when the site's file has faults, so that one look finds everything.
     named = table.get("profile")
     profile_path = path.parent / named if isinstance(named, str) else None
-    profile_table = _table(profile_path, faults) if profile_path else None
-    profile = (
-        _model(profile_path, profile_table, Profile, faults) if profile_path and profile_table is not None else None
-    )
+    profile: Profile | None = None
+    if profile_path and (profile_table := toml_file.read(profile_path, faults)) is not None:
+        profile = toml_file.fits(profile_path, profile_table, Profile, faults)
     if said is None:
         raise ConfigError(faults)
     base = path.parent
@@ -349,8 +348,8 @@ def load(path: Path) -> Config:
 def tables(config: Config) -> dict[str, dict[str, Any]]:
     """Both files as they are written now, by what their keys begin with: "" the site's, "profile/" the profile's."""
     faults: list[str] = []
-    said = _table(config.source, faults) or {}
-    profile = _table(config.source.parent / str(said.get("profile")), faults) or {}
+    said = toml_file.read(config.source, faults) or {}
+    profile = toml_file.read(config.source.parent / str(said.get("profile")), faults) or {}
     if faults:
         raise ConfigError(faults)
     return {"": said, "profile/": profile}
@@ -362,40 +361,6 @@ def _at_home(panel: Panel, base: Path) -> Panel:
     if "profile" in settings:
         settings["profile"] = str(base / str(settings["profile"]))
     return panel.model_copy(update={"port": base / panel.port, "settings": settings})
-
-
-M = TypeVar("M", bound=BaseModel)
-
-
-def _table(path: Path, faults: list[str]) -> dict[str, Any] | None:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as cause:
-        faults.append(f"{path}: cannot be read: {cause.strerror}")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
-        faults.append(f"{path.name}: not valid TOML: {cause}")
-    return None
-
-
-def _model(path: Path, table: dict[str, Any], model: type[M], faults: list[str]) -> M | None:
-    try:
-        return model.model_validate(table)
-    except ValidationError as bad:
-        faults.extend(f"{path.name}: {_sentence(error)}" for error in bad.errors(include_url=False))
-        return None
-
-
-def _sentence(error: Any) -> str:
-    """`camera[2].room: missing; a text is needed` out of one pydantic error."""
-    key = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
-    kind, given = error["type"], error.get("input")
-    if kind == "extra_forbidden":
-        return f"{key}: unknown key; remove it or correct its spelling (docs/config.md lists the keys)"
-    if kind == "missing":
-        return f"{key}: missing; this key is needed (docs/config.md)"
-    said = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-    shown = "" if isinstance(given, dict | list) else f"{given!r} "
-    return f"{key or 'file'}: {shown}{said}"
 
 
 def _broken_references(said: _File, profile: Profile | None) -> list[str]:

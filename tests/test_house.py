@@ -54,7 +54,7 @@ DOORS = {
     "onvif": ("drivers.onvif_request",),
     "subprocess": ("drivers",),
     "multiprocessing": ("drivers",),
-    "tomllib": ("appliance.config", "drivers.panels.profiles"),
+    "tomllib": ("appliance.toml_file", "drivers.panels.profiles"),
     "re2": ("drivers.panels.rules",),
     "babel": ("appliance.words",),
     "reportlab": ("appliance.paper", "appliance.prints", "appliance.journal_paper"),

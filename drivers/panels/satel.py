@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from drivers.panels import satel_log
 from drivers.panels.satel_frame import Decoder, Piece, encode
-from drivers.panels.satel_log import NEWEST, Record
+from drivers.panels.satel_log import NEWEST, Record, of_log
 from drivers.panels.satel_states import ALARM, ARMED, FIRE, MASKS, TAMPER, VIOLATED, ZONE_ALARM, bcd, bits, state
 from drivers.panels.settings import line_from, line_settings, one_of, refuse_unknown, seconds
 from drivers.types import Frame, Line, PanelEvent, Point, Setting
@@ -236,8 +236,8 @@ class Satel:
         if not self._complete and not self._unread and (not self._walk or len(self._walk) >= SHORT_WALK):
             self._complete = True
             events += self._over(piece.raw)
-        frames = [Frame(event.raw or piece.raw, (event,), news=True) for event in events if _of_log(event)]
-        states = tuple(event for event in events if not _of_log(event))
+        frames = [Frame(event.raw or piece.raw, (event,), news=True) for event in events if of_log(event)]
+        states = tuple(event for event in events if not of_log(event))
         return [*frames, Frame(piece.raw, states, alive=self._complete, news=True)]
 
     def _wrong(self, piece: Piece) -> str | None:
@@ -398,7 +398,3 @@ class Satel:
         of_zone = piece.data[0] == 1
         return [PanelEvent("info", "info", zone=number if of_zone else None, partition=None if of_zone else number,
                            text=name, raw=piece.raw, flags=("name",))]  # fmt: skip
-
-
-def _of_log(event: PanelEvent) -> bool:
-    return "log" in event.flags or "events-lost" in event.flags

@@ -65,3 +65,8 @@ def _time(data: bytes, year: int | None) -> datetime | None:
         return datetime(in_year, data[2] >> 4, data[1] & 0x1F, minutes // 60, minutes % 60)
     except ValueError:
         return None
+
+
+def of_log(event: PanelEvent) -> bool:
+    """Whether the log told it, or told that it has lost some."""
+    return "log" in event.flags or "events-lost" in event.flags
