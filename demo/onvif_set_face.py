@@ -15,6 +15,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from demo.onvif_face import Face
+from demo.onvif_more_face import More, more_answers
 from demo.onvif_soap import NAMESPACES, Fault, said, told
 from demo.onvif_view_face import View, view_answers
 
@@ -46,6 +47,7 @@ class State:
     relays: dict[str, str] = field(default_factory=lambda: {"relay": "inactive"})
     jobs: dict[str, Job] = field(default_factory=lambda: {"job": Job("card", "Idle", fixed=True)})
     view: View = field(default_factory=View)
+    more: More = field(default_factory=More)
     ignored: set[str] = field(default_factory=set)
     restart_s: float = RESTART_S
     restarts: int = 0
@@ -61,7 +63,8 @@ def furnish(
     config = face.subject.config
     state = State(levels={config.user: "Administrator"}, view=View(codec=config.codec.upper()))
     device = _Device(face, state, on_restart, on_password)
-    for operation, answer in {**device.answers(), **view_answers(face, state.view)}.items():
+    told_of = {**device.answers(), **view_answers(face, state.view), **more_answers(face, state.more)}
+    for operation, answer in told_of.items():
         face.answers[operation] = _unless_ignored(state, operation, answer)
     face.services |= {
         DEVICEIO: "/onvif/deviceio_service", RECORDING: "/onvif/recording_service",
@@ -95,8 +98,7 @@ class _Device:
             "GetNTP": self._ntp, "SetNTP": self._set_ntp,
             "GetUsers": self._users, "CreateUsers": self._create_users, "SetUser": self._set_user,
             "DeleteUsers": self._delete_users, "SystemReboot": self._restart,
-            "GetNetworkInterfaces": self._interfaces, "GetNetworkDefaultGateway": self._gateway, "GetDNS": self._dns,
-            "GetHostname": self._hostname, "GetNetworkProtocols": self._protocols,
+            "GetNetworkInterfaces": self._interfaces, "GetNetworkDefaultGateway": self._gateway,
             "GetRelayOutputs": self._relays, "SetRelayOutputState": self._set_relay, "GetDigitalInputs": self._inputs,
             "GetRecordings": self._recordings, "GetRecordingJobs": self._jobs, "GetRecordingJobState": self._job_state,
             "SetRecordingJobMode": self._set_job, "CreateRecordingJob": self._create_job,
@@ -204,24 +206,6 @@ class _Device:
     def _gateway(self, request: Any) -> str:
         inside = "<r:NetworkGateway><tt:IPv4Address>127.0.0.254</tt:IPv4Address></r:NetworkGateway>"
         return told("GetNetworkDefaultGateway", request, inside)
-
-    def _dns(self, request: Any) -> str:
-        return told("GetDNS", request, (
-            "<r:DNSInformation><tt:FromDHCP>false</tt:FromDHCP><tt:DNSManual><tt:Type>IPv4</tt:Type>"
-            "<tt:IPv4Address>127.0.0.53</tt:IPv4Address></tt:DNSManual></r:DNSInformation>"
-        ))  # fmt: skip
-
-    def _hostname(self, request: Any) -> str:
-        name = escape(self._face.subject.config.id)
-        return told("GetHostname", request, "<r:HostnameInformation><tt:FromDHCP>false</tt:FromDHCP>"
-                    f"<tt:Name>{name}</tt:Name></r:HostnameInformation>")  # fmt: skip
-
-    def _protocols(self, request: Any) -> str:
-        ports = (("HTTP", "true", self._face.base.rpartition(":")[2]), ("HTTPS", "false", "443"))
-        return told("GetNetworkProtocols", request, "".join(
-            f"<r:NetworkProtocols><tt:Name>{name}</tt:Name><tt:Enabled>{on}</tt:Enabled><tt:Port>{port}</tt:Port>"
-            "</r:NetworkProtocols>" for name, on, port in ports
-        ))  # fmt: skip
 
     def _relays(self, request: Any) -> str:
         return told("GetRelayOutputs", request, "".join(

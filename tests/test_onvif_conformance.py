@@ -10,6 +10,7 @@ import re
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -18,7 +19,16 @@ from demo.onvif_face import ANSWERS, Face
 from demo.onvif_quirks import Quirk, misbehave
 from demo.onvif_set_face import furnish
 from demo.onvif_soap import told
-from drivers import discovery, onvif_search, onvif_set, onvif_set_card, onvif_set_move, onvif_set_picture, onvif_turn
+from drivers import (
+    discovery,
+    onvif_search,
+    onvif_set,
+    onvif_set_card,
+    onvif_set_move,
+    onvif_set_net,
+    onvif_set_picture,
+    onvif_turn,
+)
 from drivers.onvif_options import Stream
 from drivers.onvif_reply import EVENTS, MEDIA1, MEDIA2, REPLAY, SEARCH, CameraError
 from drivers.onvif_topics import classified, path_of
@@ -107,9 +117,22 @@ def test_rows_15_16_the_clock_and_its_servers_are_set(face: Face) -> None:
     camera = camera_at(face)
     assert onvif_set.set_time(camera, wait=lambda _s: None).ok
     assert onvif_set.set_ntp(camera, ["ntp.example"], wait=lambda _s: None).ok
+
+
+def test_row_16_name_name_servers_and_protocols_are_read_and_set(face: Face) -> None:
+    camera = camera_at(face)
+    port = urlsplit(face.base).port
     network = camera.whole().network
-    assert network.hostname == "hall"
-    assert network.dns
+    assert (network.hostname, network.dns) == ("hall", ("127.0.0.53",))
+    assert network.protocols == (f"HTTP {port}", "HTTPS 443 off")
+    assert onvif_set_net.set_hostname(camera, "room-5", wait=lambda _s: None).ok
+    assert onvif_set_net.set_dns(camera, ["10.0.0.1", "10.0.0.2"], wait=lambda _s: None).ok
+    assert onvif_set_net.set_protocol(camera, "HTTPS", on=True, port=8443, wait=lambda _s: None).ok
+    refused = onvif_set_net.set_protocol(camera, "HTTP", on=False, port=80)
+    assert (refused.ok, "spoken to by HTTP" in refused.note) == (False, True)
+    network = camera.whole().network
+    assert (network.hostname, network.dns) == ("room-5", ("10.0.0.1", "10.0.0.2"))
+    assert network.protocols == (f"HTTP {port}", "HTTPS 8443")
 
 
 @pytest.mark.parametrize("service", [MEDIA1, MEDIA2])
