@@ -19,6 +19,8 @@ GOPS, BIT_RATES_KBPS = (1, 100), (64, 8192)
 MOST_TEXTS = 2
 MEDIA2 = f"{{{NAMESPACES['tr2']}}}"
 Place = tuple[float, float, float]
+SPACES, DEGREES = "http://www.onvif.org/ver10/tptz/PanTiltSpaces/", "SphericalPositionSpaceDegrees"
+HALVES = (180.0, 90.0)  # half of what degrees go round and up
 
 
 @dataclass(slots=True)
@@ -36,6 +38,8 @@ class View:
     )
     looks: Place = (0.0, 0.0, 0.0)
     home: Place = (0.0, 0.0, 0.0)
+    spaces: tuple[str, ...] = ("PositionGenericSpace",)  # of pan and tilt; what is not generic is in degrees
+    tells: str = ""  # the space it tells its position in
     imaging: dict[str, str] = field(
         default_factory=lambda: {"Brightness": "50", "Contrast": "50", "Exposure/Mode": "AUTO", "IrCutFilter": "AUTO"}
     )
@@ -189,13 +193,20 @@ class _Books:
         return told("DeleteOSD", request, "")
 
     def nodes(self, request: Any) -> str:
-        space = "http://www.onvif.org/ver10/tptz/PanTiltSpaces/PositionGenericSpace"
+        spaces = "".join(
+            f"<tt:{kind}><tt:URI>{SPACES}{name}</tt:URI>"
+            + "".join(f"<tt:{axis}Range><tt:Min>{-end}</tt:Min><tt:Max>{end}</tt:Max></tt:{axis}Range>"
+                      for axis, end in zip("XY", HALVES if name == DEGREES else (1, 1), strict=True))
+            + f"</tt:{kind}>" for kind, name in self._offered()
+        )  # fmt: skip
         return told("GetNodes", request, (
-            '<r:PTZNode token="head"><tt:Name>head</tt:Name><tt:SupportedPTZSpaces><tt:AbsolutePanTiltPositionSpace>'
-            f"<tt:URI>{space}</tt:URI></tt:AbsolutePanTiltPositionSpace></tt:SupportedPTZSpaces>"
+            f'<r:PTZNode token="head"><tt:Name>head</tt:Name><tt:SupportedPTZSpaces>{spaces}</tt:SupportedPTZSpaces>'
             "<tt:MaximumNumberOfPresets>8</tt:MaximumNumberOfPresets><tt:HomeSupported>true</tt:HomeSupported>"
             "</r:PTZNode>"
         ))  # fmt: skip
+
+    def _offered(self) -> list[tuple[str, str]]:
+        return [("AbsolutePanTiltPositionSpace", name) for name in self._view.spaces]
 
     def presets(self, request: Any) -> str:
         _known_profile(request)
@@ -217,13 +228,24 @@ class _Books:
         return told("GotoPreset", request, "")
 
     def status(self, request: Any) -> str:
-        return told("GetStatus", request, f"<r:PTZStatus><tt:Position>{_place(self._view.looks)}</tt:Position>"
-                     "</r:PTZStatus>")  # fmt: skip
+        pan, tilt, zoom = self._view.looks
+        space = f' space="{SPACES}{self._view.tells}"' if self._view.tells else ""
+        if self._view.tells == DEGREES or (not space and self._view.spaces == (DEGREES,)):
+            pan, tilt = pan * HALVES[0], tilt * HALVES[1]
+        place = _place((pan, tilt, zoom)).replace("<tt:PanTilt", f"<tt:PanTilt{space}")
+        return told("GetStatus", request, f"<r:PTZStatus><tt:Position>{place}</tt:Position></r:PTZStatus>")
 
     def move(self, request: Any) -> str:
         turn = next(node for node in request.iter() if node.tag.endswith("}PanTilt"))
         zoom = next(node for node in request.iter() if node.tag.endswith("}Zoom"))
-        self._view.looks = (float(turn.get("x")), float(turn.get("y")), float(zoom.get("x")))
+        space = turn.get("space", SPACES + self._view.spaces[0]).removeprefix(SPACES)
+        if space not in self._view.spaces:
+            raise Fault(400, "ter:SpaceNotSupported", f"there is no space {space}")
+        pan, tilt = float(turn.get("x")), float(turn.get("y"))
+        pan, tilt = (pan / HALVES[0], tilt / HALVES[1]) if space == DEGREES else (pan, tilt)
+        if abs(pan) > 1 or abs(tilt) > 1:
+            raise Fault(400, "ter:InvalidPosition", "out of range")
+        self._view.looks = (pan, tilt, float(zoom.get("x")))
         return told("AbsoluteMove", request, "")
 
     def goto_home(self, request: Any) -> str:

@@ -23,6 +23,7 @@ from drivers.onvif_reply import (
     first,
     text,
 )
+from drivers.onvif_spaces import spaces_in
 from drivers.types import CardRecording, DigitalInput, Imaging, Osd, Preset, PtzNode, RecordingJob, Relay, StreamProfile
 
 T = TypeVar("T")
@@ -67,6 +68,7 @@ def nodes(camera: Asked) -> tuple[PtzNode, ...]:
                 home=is_yes(first(node, "HomeSupported")),
                 max_presets=int(reply.number(first(node, "MaximumNumberOfPresets"))),
                 spaces=tuple(dict.fromkeys(text(uri).rstrip("/").rpartition("/")[2] for uri in every(node, "URI"))),
+                ranges=spaces_in(node),
             )
             for node in every(camera.ask(PTZ, "GetNodes"), "PTZNode")
         )

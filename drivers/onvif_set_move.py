@@ -6,23 +6,25 @@ never change it (onvif.md, row 28). A camera that does not tell where it looks i
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from drivers import onvif_parts as parts
 from drivers.onvif import Camera
 from drivers.onvif_read_back import Wait, changed, gone
 from drivers.onvif_reply import PTZ, CameraError, every, first
-from drivers.types import Preset, SetResult
+from drivers.onvif_spaces import TURNED, UNIT, ZOOMED, heard, in_degrees, onto, sent
+from drivers.types import Preset, PtzSpace, SetResult
 
 ARRIVE_S = 15.0  # slow domes take so long for half a turn
 LOOK_S = 0.5
 NEAR = 0.02  # in ONVIF's generic space from -1 to 1
 UNTOLD = "The camera does not tell where it looks; whether it turned is to be seen in its picture."
 
-View = tuple[float, float, float]  # pan, tilt, zoom in the camera's own spaces
+NO_DEGREES = "The camera does not count in degrees."
+
+View = tuple[float, float, float]  # pan, tilt, zoom in the generic space (drivers/onvif_spaces.py)
 
 
 def view(camera: Camera, profile: str = "") -> View | None:
@@ -33,7 +35,7 @@ def view(camera: Camera, profile: str = "") -> View | None:
         if gone(error):
             raise
         return None
-    return _view_in(position)
+    return _view_in(position, _ranges(camera))
 
 
 def goto_preset(
@@ -65,13 +67,30 @@ def turn_to(
     camera: Camera, pan: float, tilt: float, zoom: float, *, profile: str = "", arrive_s: float = ARRIVE_S,
     wait: Wait = time.sleep,
 ) -> SetResult:  # fmt: skip
-    """Turn to a view, as `view` told it earlier."""
-    token = profile or _profile(camera)
-    place = {"PanTilt": {"x": pan, "y": tilt}, "Zoom": {"x": zoom}}
+    """Turn to a view, as `view` told it earlier: in the generic space, whichever the camera has."""
+    token, ranges = profile or _profile(camera), _ranges(camera)
+    place = {"PanTilt": sent(ranges, TURNED, pan, tilt), "Zoom": sent(ranges, ZOOMED, zoom)}
     wanted = (pan, tilt, zoom)
     return _turned(
         camera, token, _say(wanted), lambda: camera.ask(PTZ, "AbsoluteMove", ProfileToken=token, Position=place),
         wanted, arrive_s, wait,
+    )  # fmt: skip
+
+
+def turn_to_degrees(
+    camera: Camera, pan: float, tilt: float, zoom: float = 0.0, *, profile: str = "", arrive_s: float = ARRIVE_S,
+    wait: Wait = time.sleep,
+) -> SetResult:  # fmt: skip
+    """Turn to an angle in degrees, where the camera counts in them; a generic space has no angles."""
+    token, ranges = profile or _profile(camera), _ranges(camera)
+    space, wanted = in_degrees(ranges), f"{pan:g}° {tilt:g}°"
+    if space is None:
+        return SetResult(wanted, "", False, NO_DEGREES)
+    place = {"PanTilt": {"x": f"{pan:g}", "y": f"{tilt:g}", "space": space.uri}, "Zoom": sent(ranges, ZOOMED, zoom)}
+    there = (onto(pan, space.x, UNIT), onto(tilt, space.y or space.x, UNIT), zoom)
+    return _turned(
+        camera, token, wanted, lambda: camera.ask(PTZ, "AbsoluteMove", ProfileToken=token, Position=place), there,
+        arrive_s, wait,
     )  # fmt: skip
 
 
@@ -147,25 +166,21 @@ def _presets(camera: Camera, profile: str) -> tuple[Preset, ...]:
 def _preset_view(camera: Camera, profile: str, preset: str) -> View | None:
     for one in every(camera.ask(PTZ, "GetPresets", ProfileToken=profile), "Preset"):
         if one.get("token") == preset:
-            return _view_in(first(one, "PTZPosition"))
+            return _view_in(first(one, "PTZPosition"), _ranges(camera))
     return None
 
 
-def _view_in(position: Any) -> View | None:
+def _view_in(position: Any, ranges: Sequence[PtzSpace]) -> View | None:
     turn, zoom = first(position, "PanTilt"), first(position, "Zoom")
     if turn is None and zoom is None:
         return None
-    said = [(turn, "x"), (turn, "y"), (zoom, "x")]
-    pan, tilt, near = (_float(node.get(axis)) if node is not None else 0.0 for node, axis in said)
+    pan, tilt, *_ = (*heard(ranges, TURNED, turn), 0.0, 0.0) if turn is not None else (0.0, 0.0)
+    near, *_ = (*heard(ranges, ZOOMED, zoom), 0.0) if zoom is not None else (0.0,)
     return pan, tilt, near
 
 
-def _float(said: str | None) -> float:
-    try:
-        found = float(said or 0)
-    except ValueError:
-        return 0.0
-    return found if math.isfinite(found) else 0.0
+def _ranges(camera: Camera) -> tuple[PtzSpace, ...]:
+    return next((node.ranges for node in parts.nodes(camera)), ())
 
 
 def _near(one: View, other: View | None) -> bool:

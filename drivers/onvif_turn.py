@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from drivers import onvif_parts as parts
 from drivers.onvif import Camera
 from drivers.onvif_reply import PTZ, CameraError
+from drivers.onvif_spaces import TURNING, ZOOMING, sent
 
 MOST_S = 10.0  # a person holds a button; nobody turns a camera for longer at one go
 STOPS = 4
@@ -24,7 +26,8 @@ def turn(
 ) -> None:  # fmt: skip
     """Turn at these speeds (-1 to 1) for so long, then stop. Raises CameraError; also then Stop was tried."""
     for_s = min(max(for_s, 0.0), MOST_S)
-    speed = {"PanTilt": {"x": pan, "y": tilt}, "Zoom": {"x": zoom}}
+    ranges = next((node.ranges for node in parts.nodes(camera)), ())
+    speed = {"PanTilt": sent(ranges, TURNING, pan, tilt), "Zoom": sent(ranges, ZOOMING, zoom)}
     try:
         try:
             camera.ask(PTZ, "ContinuousMove", ProfileToken=profile, Velocity=speed, Timeout=f"PT{for_s + 1:g}S")

@@ -217,6 +217,16 @@ class Preset:
 
 
 @dataclass(frozen=True, slots=True)
+class PtzSpace:
+    """What a PTZ node counts something in: `kind` names what (AbsolutePanTiltPositionSpace), x and y are its ends."""
+
+    kind: str
+    uri: str
+    x: tuple[float, float]
+    y: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PtzNode:
     """What a camera can turn: the spaces it lists are the last words of their addresses."""
 
@@ -225,6 +235,7 @@ class PtzNode:
     home: bool
     max_presets: int
     spaces: tuple[str, ...]
+    ranges: tuple[PtzSpace, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,13 @@ from drivers import (
     onvif_set_move,
     onvif_set_net,
     onvif_set_picture,
+    onvif_spaces,
     onvif_turn,
 )
 from drivers.onvif_options import Stream
 from drivers.onvif_reply import EVENTS, MEDIA1, MEDIA2, REPLAY, SEARCH, CameraError
 from drivers.onvif_topics import classified, path_of
+from drivers.types import PtzSpace
 from tests.fakes.onvif_faces import MakeFace, camera_at, hear, listen, make_face, move
 
 __all__ = ["make_face"]
@@ -216,6 +218,37 @@ def test_row_24_a_camera_that_never_stops_is_told_so(make_face: MakeFace) -> Non
     del face.answers["Stop"]
     with pytest.raises(CameraError):
         onvif_turn.turn(camera_at(face), "main", 0.5, 0.0, 0.0, 0.0, wait=lambda _s: None)
+
+
+GENERIC, DEGREES = "PositionGenericSpace", "SphericalPositionSpaceDegrees"
+
+
+@pytest.mark.parametrize(
+    ("spaces", "tells"),
+    [((GENERIC,), ""), ((DEGREES,), ""), ((DEGREES,), DEGREES), ((DEGREES, GENERIC), DEGREES)],
+)
+def test_row_25_a_view_is_turned_to_in_whichever_space_the_camera_has(
+    make_face: MakeFace, spaces: tuple[str, ...], tells: str
+) -> None:
+    face = make_face()
+    view = furnish(face).view
+    view.spaces, view.tells = spaces, tells
+    camera = camera_at(face)
+    assert onvif_set_move.turn_to(camera, 0.5, -0.25, 0.1, wait=lambda _s: None).ok
+    assert view.looks == (0.5, -0.25, 0.1)
+    by_angle = onvif_set_move.turn_to_degrees(camera, -90, 45, wait=lambda _s: None)
+    assert (by_angle.ok, view.looks) == ((True, (-0.5, 0.5, 0.0)) if DEGREES in spaces else (False, view.looks))
+
+
+def test_row_25_speeds_are_said_in_the_space_the_camera_has() -> None:
+    def space(uri: str, end: float) -> PtzSpace:
+        return PtzSpace(onvif_spaces.TURNING, f"http://x/{uri}", (-end, end))
+
+    generic, own = space("VelocityGenericSpace", 1), space("SpeedOfMyOwn", 40)
+    sent = [onvif_spaces.sent(offered, onvif_spaces.TURNING, 0.5, -1) for offered in ((), (generic,), (own,))]
+    assert sent[0] == sent[1] == {"x": "0.5", "y": "-1"}
+    assert sent[2] == {"x": "20", "y": "-40", "space": own.uri}
+    assert onvif_spaces.sent((own, generic), onvif_spaces.TURNING, 0.5)["space"] == generic.uri
 
 
 def test_rows_25_26_nodes_presets_home_and_views_are_read_and_gone_to(face: Face) -> None:
