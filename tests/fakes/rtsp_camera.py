@@ -11,11 +11,8 @@ with RtspCamera(Manner(auth=("sha-256",))) as camera:
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 import re
-import secrets
 import socket
 import ssl
 import struct
@@ -24,11 +21,12 @@ import time
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from tests.fakes import rtsp_jpeg
+from tests.fakes import rtsp_card, rtsp_jpeg, rtsp_packets, rtsp_sdp
+from tests.fakes.rtsp_card import Card
 from tests.fakes.rtsp_film import SLICES, clip, digest, kind_of, number_unit
+from tests.fakes.rtsp_gate import Gate
 from tests.fakes.rtsp_sounds import SOUNDS
 
-RTP_BYTES = 1200
 NTP_EPOCH_S = 2208988800
 
 
@@ -63,6 +61,7 @@ class Manner:
     tls: ssl.SSLContext | None = None
     numbered: bool = False  # H.264 only
     bit_rate: str = "300k"
+    card: Card | None = None  # plays this instead of what it sees
 
 
 @dataclass(slots=True)
@@ -158,7 +157,7 @@ class Client:
         self._lock = threading.Lock()
         self._held = bytearray()  # one frame's packets go out in one piece: many cameras fit into one process so
         self._over = threading.Event()
-        self._nonce = secrets.token_hex(8)
+        self._gate = Gate(camera.manner.auth, camera.manner.user, camera.manner.password)
         self._ways: dict[int, tuple[str, int]] = {}  # track -> ("tcp", channel) or ("udp", port)
         self._datagrams: dict[int, socket.socket] = {}
 
@@ -194,19 +193,22 @@ class Client:
         m = self._manner
         if method == "OPTIONS":
             return self._say("200 OK", headers, ["Public: OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, TEARDOWN"])
-        if m.auth and not self._signed(method, url, headers.get("authorization", "")):
-            return self._say("401 Unauthorized", headers, [f"WWW-Authenticate: {c}" for c in self._challenges()])
+        if m.auth and not self._gate.lets_in(method, url, headers.get("authorization", "")):
+            return self._say("401 Unauthorized", headers, [f"WWW-Authenticate: {c}" for c in self._gate.challenges()])
         if method == "DESCRIBE":
             if m.redirect and "moved" not in url:
                 return self._say("302 Moved", headers, [f"Location: rtsp://127.0.0.1:{self._camera.port}/moved"])
             self._over.wait(m.mute_describe_s)
             base = url if url.endswith("/") else url + "/"
-            return self._say("200 OK", headers, [f"Content-Base: {base}", "Content-Type: application/sdp"], self._sdp())
+            said = rtsp_sdp.sdp(m.codec, m.sound, self._camera.frames()[0][1] if m.parameter_sets_in_sdp else None)
+            return self._say("200 OK", headers, [f"Content-Base: {base}", "Content-Type: application/sdp"], said)
+        if m.card is not None and (refusal := m.card.refusal(method, headers)):
+            return self._say(refusal, headers, ["Unsupported: onvif-replay"])
         if method == "SETUP":
             return self._setup(url, headers)
         self._say("200 OK", headers, ["Session: 1234;timeout=60"])
         if method == "PLAY":
-            threading.Thread(target=self._play, daemon=True).start()
+            threading.Thread(target=self._play, args=(headers,), daemon=True).start()
         return None
 
     def _say(self, status: str, asked: dict[str, str], more: list[str], body: str = "") -> None:
@@ -214,70 +216,6 @@ class Client:
         lines += [f"Content-Length: {len(body)}"] if body else []
         with self._lock:
             self._wire.sendall(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
-
-    def _challenges(self) -> list[str]:
-        words = {
-            "basic": 'Basic realm="cam"',
-            "md5": f'Digest realm="cam", nonce="{self._nonce}", algorithm=MD5',
-            "md5-bare": f'Digest realm="cam", nonce="{self._nonce}"',
-            "md5-qop": f'Digest realm="cam", nonce="{self._nonce}", qop="auth", algorithm=MD5',
-            "sha-256": f'Digest realm="cam", nonce="{self._nonce}", qop="auth", algorithm=SHA-256',
-            "sha-256-bare": f'Digest realm="cam",nonce="{self._nonce}",algorithm=SHA-256',
-        }
-        return [words[each] for each in self._manner.auth]
-
-    def _signed(self, method: str, url: str, said: str) -> bool:
-        m = self._manner
-        if said.startswith("Basic "):
-            return "basic" in m.auth and base64.b64decode(said[6:]).decode() == f"{m.user}:{m.password}"
-        given = dict(re.findall(r'(\w+)="?([^",]*)"?', said))
-        name = given.get("algorithm", "MD5").lower()
-        if not any(each.startswith(name) for each in m.auth) or given.get("nonce") != self._nonce:
-            return False
-        make = hashlib.sha256 if name == "sha-256" else hashlib.md5
-        one = make(f"{m.user}:cam:{m.password}".encode()).hexdigest()
-        two = make(f"{method}:{given.get('uri')}".encode()).hexdigest()
-        middle = f"{given['nc']}:{given['cnonce']}:auth:" if "qop" in given else ""
-        return (
-            given.get("uri") == url
-            and given.get("response") == make(f"{one}:{self._nonce}:{middle}{two}".encode()).hexdigest()
-        )
-
-    def _sdp(self) -> str:
-        m = self._manner
-        lines = [
-            "v=0",
-            "o=- 1 1 IN IP4 127.0.0.1",
-            "s=fake",
-            "c=IN IP4 0.0.0.0",
-            "t=0 0",
-            f"m=video 0 RTP/AVP {26 if m.codec == 'mjpeg' else 96}",
-            "" if m.codec == "mjpeg" else f"a=rtpmap:96 {m.codec.upper()}/90000",
-            self._fmtp(),
-            "a=control:track1",
-        ]
-        if m.sound:
-            number, rtpmap, _, _ = SOUNDS[m.sound]
-            lines += [f"m=audio 0 RTP/AVP {number}", f"a=rtpmap:{number} {rtpmap}"]
-            if m.sound == "aac":  # AAC-LC, 16 kHz, mono (ISO 14496-3, 1.6.2.1)
-                lines.append("a=fmtp:97 mode=AAC-hbr;config=1408;sizeLength=13;indexLength=3;indexDeltaLength=3")
-            lines.append("a=control:track2")
-        return "\r\n".join(line for line in lines if line) + "\r\n"
-
-    def _fmtp(self) -> str:
-        if self._manner.codec == "mjpeg":
-            return ""
-        if not self._manner.parameter_sets_in_sdp:
-            return "a=fmtp:96 packetization-mode=1" if self._manner.codec == "h264" else ""
-        _, first = self._camera.frames()[0]
-        said = [
-            base64.b64encode(unit).decode()
-            for unit in first
-            if kind_of(unit, self._manner.codec) in ((7, 8) if self._manner.codec == "h264" else (32, 33, 34))
-        ]
-        if self._manner.codec == "h264":
-            return f"a=fmtp:96 packetization-mode=1;sprop-parameter-sets={','.join(said)}"
-        return "a=fmtp:96 " + ";".join(f"sprop-{n}={v}" for n, v in zip(("vps", "sps", "pps"), said, strict=False))
 
     def _setup(self, url: str, headers: dict[str, str]) -> None:
         wanted = headers.get("transport", "")
@@ -298,9 +236,13 @@ class Client:
             chosen = f"RTP/AVP;unicast;client_port={port}-{port + 1};server_port={at}-{at + 1}"
         return self._say("200 OK", headers, [f"Transport: {chosen}", "Session: 1234;timeout=60"])
 
-    def _play(self) -> None:
+    def _play(self, asked: dict[str, str]) -> None:
         try:
-            self._send_all()
+            if self._manner.card is not None:
+                if rtsp_card.play(self._manner.card, self._manner, self._camera, self.picture, asked):
+                    self._wire.shutdown(socket.SHUT_RDWR)
+            else:
+                self._send_all()
         except OSError:
             return  # the client is gone
         finally:
@@ -340,9 +282,7 @@ class Client:
                 continue
             if m.numbered:
                 units_ = (*units_[:-1], number_unit(number), units_[-1])
-            for unit in units_:
-                sequence = self._unit(unit, sequence, stamp, last=unit is units_[-1])
-            self._flush()
+            sequence = self.picture(units_, sequence, stamp)
             if m.codec == "mjpeg":
                 camera.sent += [rtsp_jpeg.digest(unit) for unit in units_]
             elif m.numbered:
@@ -350,31 +290,20 @@ class Client:
             else:
                 camera.sent += [digest(unit) for unit in units_ if kind_of(unit, m.codec) in SLICES[m.codec]]
 
-    def _unit(self, unit: bytes, sequence: int, stamp: int, *, last: bool) -> int:
-        """A picture in packets, or a NAL unit in one or in fragments (RFC 6184, 5.8; RFC 7798, 4.4.3)."""
-        if self._manner.codec == "mjpeg":
-            parts = rtsp_jpeg.payloads(unit)
-            for n, part in enumerate(parts, 1):
-                self._rtp(1, 26, sequence + n - 1, stamp, part, last=n == len(parts))
-            return sequence + len(parts)
-        if len(unit) <= RTP_BYTES:
-            self._rtp(1, 96, sequence, stamp, unit, last=last)
-            return sequence + 1
-        if self._manner.codec == "h264":
-            head, kind, body = bytes([unit[0] & 0xE0 | 28]), unit[0] & 0x1F, unit[1:]
-        else:
-            head, kind, body = bytes([unit[0] & 0x81 | 49 << 1, unit[1]]), unit[0] >> 1 & 0x3F, unit[2:]
-        pieces = [body[at : at + RTP_BYTES] for at in range(0, len(body), RTP_BYTES)]
-        for n, piece in enumerate(pieces):
-            end = n == len(pieces) - 1
-            mark = bytes([(0x80 if n == 0 else 0) | (0x40 if end else 0) | kind])
-            self._rtp(1, 96, sequence, stamp, head + mark + piece, last=last and end)
+    def picture(self, units: tuple[bytes, ...], sequence: int, stamp: int, extension: bytes = b"") -> int:
+        """A whole picture in packets, which go out in one piece; returns the next sequence number."""
+        kind = 26 if self._manner.codec == "mjpeg" else 96
+        pieces = [piece for unit in units for piece in rtsp_packets.pieces(self._manner.codec, unit)]
+        for n, piece in enumerate(pieces, 1):
+            self._rtp(1, kind, sequence, stamp, piece, last=n == len(pieces), extension=extension if n == 1 else b"")
             sequence += 1
+        self._flush()
         return sequence
 
-    def _rtp(self, track: int, kind: int, sequence: int, stamp: int, data: bytes, *, last: bool) -> None:
-        header = struct.pack(">BBHII", 0x80, kind | (0x80 if last else 0), sequence & 0xFFFF, stamp & 0xFFFFFFFF, track)
-        self._send(track, header + data, 0)
+    def _rtp(
+        self, track: int, kind: int, sequence: int, stamp: int, data: bytes, *, last: bool, extension: bytes = b""
+    ) -> None:
+        self._send(track, rtsp_packets.rtp(kind, sequence, stamp, track, data, last=last, extension=extension), 0)
 
     def _report(self, stamp: int) -> None:
         now = time.time() + self._manner.clock_off_s + NTP_EPOCH_S
