@@ -25,6 +25,7 @@ __all__ = ["ANSWERS", "NAMESPACES", "Asked", "Face", "Fault", "HangUp", "Subject
 OPEN_OPERATIONS = ("GetSystemDateAndTime",)  # ONVIF Core, 5.9.1: access class PRE_AUTH
 MANUFACTURER, MODEL, FIRMWARE = "Examsite", "Virtual camera", "1.0"
 MAX_BODY_BYTES = 1 << 20
+UNMISSED_S = 10.0
 
 
 class Subject(Protocol):
@@ -61,6 +62,7 @@ class Face:
         self.pull = PullService(self)
         self.moving = False
         self._away_s = (0.0, 0.0)  # from when until when it is switched off, monotonic
+        self._missed = True  # whether somebody found it away; until then it stays so, however slow the asker is
 
     def start(self) -> None:
         name = f"onvif-{self.subject.config.id}"
@@ -81,11 +83,14 @@ class Face:
     @property
     def gone(self) -> bool:
         """Whether nothing answers: the camera was taken away, or starts again."""
-        return self.subject.gone or self._away_s[0] <= time.monotonic() < self._away_s[1]
+        since_s, until_s = self._away_s
+        away = since_s <= time.monotonic() < (until_s if self._missed else until_s + UNMISSED_S)
+        self._missed = self._missed or away
+        return self.subject.gone or away
 
     def leave(self, seconds: float) -> None:
         """Be away for so long, as soon as the answer being given is sent."""
-        self._away_s = (time.monotonic() + 0.1, time.monotonic() + 0.1 + seconds)
+        self._missed, self._away_s = False, (time.monotonic() + 0.1, time.monotonic() + 0.1 + seconds)
 
     def address(self) -> dict[str, str]:
         """Where to find the camera: for the line that says all cameras run."""

@@ -63,7 +63,8 @@ def furnish(
     config = face.subject.config
     state = State(levels={config.user: "Administrator"}, view=View(codec=config.codec.upper()))
     device = _Device(face, state, on_restart, on_password)
-    told_of = {**device.answers(), **view_answers(face, state.view), **more_answers(face, state.more)}
+    told_of = {**device.answers(), **view_answers(face, state.view)}
+    told_of |= more_answers(face, state.more, state.view, told_of["GetProfiles"], device.restart)
     for operation, answer in told_of.items():
         face.answers[operation] = _unless_ignored(state, operation, answer)
     face.services |= {
@@ -188,11 +189,14 @@ class _Device:
         self._face.gate.others.pop(name, None)
         return told("DeleteUsers", request)
 
-    def _restart(self, request: Any) -> str:
+    def restart(self) -> None:
         self._state.restarts += 1
         self._face.leave(self._state.restart_s)
         self._face.pull.reboot()
         self._on_restart(self._state.restart_s)
+
+    def _restart(self, request: Any) -> str:
+        self.restart()
         return told("SystemReboot", request, f"<r:Message>back in {self._state.restart_s:g} s</r:Message>")
 
     def _interfaces(self, request: Any) -> str:

@@ -40,6 +40,7 @@ class View:
     home: Place = (0.0, 0.0, 0.0)
     spaces: tuple[str, ...] = ("PositionGenericSpace",)  # of pan and tilt; what is not generic is in degrees
     tells: str = ""  # the space it tells its position in
+    profiles: set[str] = field(default_factory=lambda: {"main"})
     imaging: dict[str, str] = field(
         default_factory=lambda: {"Brightness": "50", "Contrast": "50", "Exposure/Mode": "AUTO", "IrCutFilter": "AUTO"}
     )
@@ -118,17 +119,22 @@ class _Books:
         )
 
     def stream_uri(self, request: Any) -> str:
-        return self._uri("GetStreamUri", request, self._face.stream_uri)
+        profile = said(request, "ProfileToken")
+        return self._uri("GetStreamUri", request, self._face.stream_uri + ("" if profile == "main" else f"?{profile}"))
 
     def snapshot_uri(self, request: Any) -> str:
         return self._uri("GetSnapshotUri", request, f"{self._face.base}/snapshot.jpg")
 
     def _uri(self, operation: str, request: Any, uri: str) -> str:
-        _known_profile(request)
+        self._known_profile(request)
         inside = f"<tt:Uri>{escape(uri)}</tt:Uri>"
         if request.tag.startswith(MEDIA2):
             return told(operation, request, f"<r:Uri>{escape(uri)}</r:Uri>")
         return told(operation, request, f"<r:MediaUri>{inside}</r:MediaUri>")
+
+    def _known_profile(self, request: Any) -> None:
+        if (name := said(request, "ProfileToken")) not in self._view.profiles:
+            raise Fault(400, "ter:NoProfile", f"there is no profile {name}")
 
     def options(self, request: Any) -> str:
         sizes = "".join(f"<tt:ResolutionsAvailable><tt:Width>{width}</tt:Width><tt:Height>{height}</tt:Height>"
@@ -209,7 +215,7 @@ class _Books:
         return [("AbsolutePanTiltPositionSpace", name) for name in self._view.spaces]
 
     def presets(self, request: Any) -> str:
-        _known_profile(request)
+        self._known_profile(request)
         return told("GetPresets", request, "".join(
             f"<r:Preset token={quoteattr(token)}><tt:Name>{escape(name)}</tt:Name><tt:PTZPosition>{_place(where)}"
             "</tt:PTZPosition></r:Preset>" for token, (name, where) in self._view.presets.items()
@@ -277,11 +283,6 @@ class _Books:
                 raise Fault(400, "ter:SettingsInvalid", "the setting is out of its range")
             self._view.imaging[path] = value or self._view.imaging[path]
         return told("SetImagingSettings", request, "")
-
-
-def _known_profile(request: Any) -> None:
-    if (name := said(request, "ProfileToken")) != "main":
-        raise Fault(400, "ter:NoProfile", f"there is no profile {name}")
 
 
 def _text_of(request: Any) -> tuple[str, str]:

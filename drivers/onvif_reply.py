@@ -228,9 +228,19 @@ def profiles_of(reply: Any) -> list[StreamProfile]:
                 encoder=_attribute(video, "token"),
                 source=text(first(source, "SourceToken")),
                 view=_attribute(source, "token"),
+                multicast=multicast_of(video),
+                metadata=_attribute(first(profile, "MetadataConfiguration", "Metadata"), "token"),
             )
         )
     return found
+
+
+def multicast_of(element: Any) -> str:
+    """Where a configuration sends its stream by multicast, address:port; "" when nowhere."""
+    there = first(element, "Multicast")
+    address, port = text(first(there, "IPv4Address", "IPv6Address")), text(first(there, "Port"))
+    nowhere = address in ("", "0.0.0.0", "::") or port in ("", "0")  # noqa: S104 - it is what cameras write for none
+    return "" if nowhere else f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def codec_name(said: str) -> str:

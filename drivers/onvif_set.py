@@ -146,11 +146,11 @@ def reboot(
             return SetResult(wanted, "running", False, str(error), "running")
         # Some go before they have answered: whether they went is seen below.
     began_s = time.monotonic()
-    if not _comes_to_be(camera, False, began_s + away_s, wait):
+    if not comes_to_be(camera, False, began_s + away_s, wait):
         return SetResult(wanted, "running", False, "The camera said yes and did not start again.", "running")
     went_s = time.monotonic()
     camera.forget()
-    if not _comes_to_be(camera, True, went_s + return_s, wait):
+    if not comes_to_be(camera, True, went_s + return_s, wait):
         said = f"It has not come back within {return_s:.0f} s. Look at its power and cable."
         return SetResult(wanted, "away", False, said, "running")
     return SetResult(wanted, f"back after {time.monotonic() - began_s:.0f} s", True, "", "running")
@@ -228,7 +228,7 @@ def _proven(camera: Camera, name: str, password: str, wanted: str, wait: Wait) -
     return SetResult(wanted, "the new password", True, "", old)
 
 
-def _comes_to_be(camera: Camera, there: bool, until_s: float, wait: Wait) -> bool:
+def comes_to_be(camera: Camera, there: bool, until_s: float, wait: Wait) -> bool:
     """Whether the camera answers (or ceases to) before `until_s`."""
     while True:
         try:

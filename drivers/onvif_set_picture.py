@@ -151,12 +151,10 @@ def _for_media1(now: Any, chosen: Stream) -> dict[str, Any]:
         "Quality": text(first(now, "Quality")) or "1",
         "RateControl": {"FrameRateLimit": round(chosen.fps), "EncodingInterval": interval,
                         "BitrateLimit": chosen.bit_rate_kbps},
-        "SessionTimeout": text(first(now, "SessionTimeout")) or "PT60S",
     }  # fmt: skip
     if chosen.codec == "H264":
         said["H264"] = {"GovLength": chosen.gop or 1, "H264Profile": text(first(now, "H264Profile")) or "Main"}
-    return {"Multicast": {"Address": {"Type": "IPv4", "IPv4Address": "0.0.0.0"}, "Port": 0, "TTL": 1,  # noqa: S104
-                          "AutoStart": False}, **said, **_multicast(now)}  # fmt: skip
+    return {**said, **as_it_was(now, True)}
 
 
 def _multicast(now: Any) -> dict[str, Any]:
@@ -168,6 +166,15 @@ def _multicast(now: Any) -> dict[str, Any]:
     rest_of_it = {name: text(first(there, name)) or usual
                   for name, usual in (("Port", "0"), ("TTL", "1"), ("AutoStart", "false"))}  # fmt: skip
     return {"Multicast": {"Address": address or {"Type": "IPv4"}, **rest_of_it}}
+
+
+def as_it_was(now: Any, media1: bool) -> dict[str, Any]:
+    """What Media1 wants in every configuration that has a stream, said back as the camera has it."""
+    usual = {"Address": {"Type": "IPv4", "IPv4Address": "0.0.0.0"}, "Port": 0, "TTL": 1, "AutoStart": False}  # noqa: S104
+    said = _multicast(now)
+    if not media1:
+        return said
+    return {"Multicast": usual, "SessionTimeout": text(first(now, "SessionTimeout")) or "PT60S", **said}
 
 
 def _fits(chosen: Stream, found: Stream) -> bool:
@@ -220,4 +227,4 @@ def _same(found: str, wanted: str) -> bool:
         return False
 
 
-__all__ = ["Allowed", "Stream", "set_imaging", "set_stream", "set_text"]
+__all__ = ["Allowed", "Stream", "as_it_was", "set_imaging", "set_stream", "set_text"]

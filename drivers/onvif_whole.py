@@ -9,6 +9,7 @@ import ipaddress
 from dataclasses import replace
 from typing import Any, Protocol
 
+from drivers import onvif_media
 from drivers import onvif_parts as parts
 from drivers import onvif_reply as reply
 from drivers.onvif_parts import Asked, ask, everyone, is_yes, own
@@ -63,6 +64,9 @@ def whole(camera: Lists, begun: CameraFacts, clock_answer: Any, versions: dict[s
         network=network(camera),
         osds=parts.osds(camera),
         scopes=scopes(camera),
+        sounds=onvif_media.sounds(camera),
+        metadata=onvif_media.metadata(camera),
+        modes=onvif_media.modes(camera, sources),
     )
     return replace(found, facts=_completed(camera, found))
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
 
+from drivers.onvif_types import MetadataSetting, SoundSetting, SourceMode
+
 
 class DriverError(Exception):
     """A device did not do what was asked. The text says what is wrong.
@@ -162,6 +164,8 @@ class StreamProfile:
     source: str = ""
     view: str = ""
     service: str = ""  # which service told it: media2 or media1
+    multicast: str = ""  # address:port the picture is also sent to
+    metadata: str = ""  # token of the metadata that comes with the picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +349,9 @@ class WholeCamera:
     network: CameraNetwork = field(default_factory=CameraNetwork)
     osds: tuple[Osd, ...] = ()
     scopes: tuple[str, ...] = ()
+    sounds: tuple[SoundSetting, ...] = ()
+    metadata: tuple[MetadataSetting, ...] = ()
+    modes: tuple[SourceMode, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

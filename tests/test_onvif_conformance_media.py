@@ -1,0 +1,82 @@
+"""What ONVIF's client tests ask beyond the picture: profiles, sound, metadata, modes, the card's books, analytics.
+
+The other rows are in test_onvif_conformance.py; docs/onvif.md has the table.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from demo.onvif_face import Face
+from demo.onvif_set_face import furnish
+from drivers import onvif_set_media
+from drivers.onvif_reply import MEDIA1, MEDIA2
+from tests.fakes.onvif_faces import MakeFace, camera_at, make_face
+
+__all__ = ["make_face"]
+
+
+def shortly(_seconds: float) -> None:
+    """No test waits as long as a camera may."""
+
+
+@pytest.fixture(params=[MEDIA2, MEDIA1])
+def face(make_face: MakeFace, request: pytest.FixtureRequest) -> Face:
+    """A camera with both media services, and one with the old one alone."""
+    made = make_face()
+    furnish(made)
+    if request.param == MEDIA1:
+        del made.services[MEDIA2]
+    return made
+
+
+def test_row_28_a_profile_is_made_filled_and_taken_away(face: Face) -> None:
+    camera = camera_at(face)
+    made = onvif_set_media.create_profile(camera, "exam", wait=shortly)
+    assert (made.ok, made.found) == (True, "made1")
+    assert onvif_set_media.add_to_profile(camera, "made1", "Metadata", "metadata", wait=shortly).ok
+    assert onvif_set_media.add_to_profile(camera, "made1", "AudioEncoder", "sound", wait=shortly).ok
+    one = next(one for one in camera.profiles() if one.token == "made1")
+    assert (one.name, one.codec, one.metadata) == ("exam", "H264", "metadata")
+    assert one.stream_uri.startswith("rtsp://")  # where its metadata comes too
+    onvif_set_media.create_profile(camera, "more", wait=shortly)
+    full = onvif_set_media.create_profile(camera, "too many", wait=shortly)
+    fixed = onvif_set_media.delete_profile(camera, "main", wait=shortly)
+    assert (full.ok, "no room" in full.note, fixed.ok, "stays" in fixed.note) == (False, True, False, True)
+    assert onvif_set_media.delete_profile(camera, "made1", wait=shortly).ok
+
+
+def test_row_28_sound_is_read_with_its_multicast_and_set_to_the_nearest_allowed(face: Face) -> None:
+    camera = camera_at(face)
+    (sound,) = camera.whole().sounds
+    assert (sound.bit_rate_kbps, sound.rate_khz, sound.multicast) == (64, 8, "239.1.2.3:5008")
+    result = onvif_set_media.set_sound(camera, codec="AAC", bit_rate_kbps=60, rate_khz=44, wait=shortly)
+    assert (result.ok, result.before, result.found) == (True, "G711, 64 kbit/s, 8 kHz", "AAC, 64 kbit/s, 48 kHz")
+    missing = onvif_set_media.set_sound(camera, codec="OPUS", wait=shortly)
+    assert (missing.ok, missing.note) == (False, "The camera has no OPUS sound. It has: AAC, G711, G726.")
+
+
+def test_row_28_what_a_metadata_stream_carries_is_read_and_set(face: Face) -> None:
+    camera = camera_at(face)
+    (one,) = camera.whole().metadata
+    assert (one.token, one.events, one.analytics, one.ptz) == ("metadata", True, False, True)
+    result = onvif_set_media.set_metadata(camera, events=False, analytics=True, wait=shortly)
+    assert (result.ok, result.before, result.found) == (True, "events", "analytics")
+
+
+def test_row_29_the_mode_of_a_lens_is_set_and_the_restart_it_takes_is_waited_for(make_face: MakeFace) -> None:
+    face = make_face()
+    state = furnish(face)
+    state.restart_s = 0.3
+    camera = camera_at(face)
+    day, wide = camera.whole().modes
+    assert (day.active, wide.active, wide.width, wide.codecs, wide.starts_anew) == (
+        True, False, 2592, ("H264", "H265"), True,
+    )  # fmt: skip
+    result = onvif_set_media.set_source_mode(camera, "lens", "wide", return_s=5, wait=lambda _s: time.sleep(0.02))
+    assert (result.ok, result.before, result.note) == (True, "day", "The camera started anew for it.")
+    assert state.restarts == 1
+    state.ignored.add("SetVideoSourceMode")
+    assert not onvif_set_media.set_source_mode(camera, "lens", "day", wait=shortly).ok
