@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
 import ffmpeg
@@ -154,12 +154,8 @@ INPUT: Mapping[str, object] = {
 }
 
 
-def argv(stream: Stream, folder: Path, run: str, segment_s: float, list_fd: int, ending: str = PLAYABLE) -> list[str]:
-    """The recording command. Files are named by run and number: ffmpeg overwrites an existing name, and names made of
-    the clock come again when the clock is set back."""
-    # A fragment at each key frame too, but not where every frame is one: a header each would be a tenth of the bytes.
-    fragments = MOVFLAGS if stream.video == "mjpeg" else MOVFLAGS.replace("+empty_moov", "+frag_keyframe+empty_moov")
-    source = ffmpeg.input("pipe:0", **INPUT)
+def kept(source: Any, stream: Stream) -> tuple[list[Any], dict[str, object]]:
+    """Which streams of a source go into an MP4 file, and how."""
     picked = [source["v:0"], *([source["a:0"]] if stream.audio else [])]
     options: dict[str, object] = {"c:v": "copy"}
     if stream.video == "hevc":
@@ -169,6 +165,16 @@ def argv(stream: Stream, folder: Path, run: str, segment_s: float, list_fd: int,
         options |= {"c:a": "copy", "copyinkf:a": None}
     elif stream.audio:  # G.711 in MP4 is refused by ffmpeg and played by no browser
         options |= {"c:a": "aac", "b:a": "32k"}
+    return picked, options
+
+
+def argv(stream: Stream, folder: Path, run: str, segment_s: float, list_fd: int, ending: str = PLAYABLE) -> list[str]:
+    """The recording command. Files are named by run and number: ffmpeg overwrites an existing name, and names made of
+    the clock come again when the clock is set back."""
+    # A fragment at each key frame too, but not where every frame is one: a header each would be a tenth of the bytes.
+    fragments = MOVFLAGS if stream.video == "mjpeg" else MOVFLAGS.replace("+empty_moov", "+frag_keyframe+empty_moov")
+    source = ffmpeg.input("pipe:0", **INPUT)
+    picked, options = kept(source, stream)
     output = ffmpeg.output(
         *picked, str(folder / f"{run}-%06d{ending}"), format="segment",
         segment_time=segment_s, segment_atclocktime=1, reset_timestamps=1,
@@ -197,7 +203,7 @@ def address(url: str) -> tuple[str, int]:
     return parts.hostname or "", parts.port or {"rtsps": 322, "http": 80, "https": 443}.get(parts.scheme, 554)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     # TZ: the segment muxer cuts on local clock marks. Nothing else of ours is the camera's ffmpeg's business.
     return {"PATH": os.environ.get("PATH", os.defpath), "TZ": "UTC", "LC_ALL": "C.UTF-8"}
 
@@ -216,7 +222,7 @@ class Run:
         try:
             self.process = subprocess.Popen(
                 [*LEASH, str(os.getpid()), *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, pass_fds=(list_write,), env=_environment(), process_group=0,
+                stderr=subprocess.PIPE, pass_fds=(list_write,), env=environment(), process_group=0,
             )  # fmt: skip
         finally:
             os.close(list_write)
