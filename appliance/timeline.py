@@ -38,6 +38,7 @@ class Timeline:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._began_s = clock.mono_s()  # no frame of the run came before
         self._low_s: float | None = None  # smallest arrival - media time since the last boundary
         self._counted: list[tuple[int, float]] = []  # (video frames so far, when) since then
         self._frames = 0  # video frames in the files placed so far
@@ -90,12 +91,18 @@ class Timeline:
     def _jump_by_count_s(
         self, starts_s: float, holes: tuple[tuple[float, float], ...], frame_s: float
     ) -> tuple[float, int | None]:
-        """The same by when the frames came, counted; that is all there is to tell for the first files of a run."""
+        """The same by when the frames came, counted; that is all there is to tell for the first files of a run.
+
+        The last count before a hole may be told after it: 5.1 says nothing while it waits for a frame. By that alone a
+        silence would look like moved stamps. So it counts with others only; alone, its frames came after the start.
+        """
         for number, (begins_s, ends_s) in enumerate(holes):
             last = self._frames + round(begins_s / frame_s)  # frames before it
             before = [at_s - n * frame_s for n, at_s in self._counted if self._frames < n <= last]
             if self._anchor_s is not None:
                 before.append(self._anchor_s + starts_s + begins_s - last * frame_s)
+            elif before:
+                before = before[:-1] or [self._began_s - last * frame_s]
             after = [at_s - n * frame_s for n, at_s in self._counted if n > last]
             by_s = ends_s - begins_s
             if by_s > JUMP_S and before and after and min(after) - min(before) < by_s / 2:

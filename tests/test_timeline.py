@@ -121,3 +121,27 @@ def test_stamps_that_jump_are_told_from_a_silence() -> None:
     assert (round(by_s, 3), hole) == (3600.0, 0)
     clock = FakeClock(AT)
     assert jumped(Timeline(clock), clock, 60.0, silent_s=60.0) == (0.0, None)
+
+
+def test_a_silence_right_after_the_start_is_one_though_the_frames_before_it_are_told_of_after_it() -> None:
+    """ffmpeg 5.1 says how many there are when the next one comes."""
+    clock = FakeClock(AT)
+    line = Timeline(clock)
+    clock.advance(8.0)
+    line.heard(0.3, 3)
+    for n in (1, 2):
+        clock.advance(1.0)
+        line.heard(8.0 + n, 3 + 10 * n)
+    assert line.jump_s(0.0, ((0.3, 8.0),), 0.1) == (0.0, None)
+
+
+def test_stamps_that_jump_right_after_the_start_are_told_from_a_silence() -> None:
+    clock = FakeClock(AT)
+    line = Timeline(clock)
+    clock.advance(1.0)
+    line.heard(0.3, 3)
+    for n in (1, 2):
+        clock.advance(1.0)
+        line.heard(60.0 + n, 3 + 10 * n)
+    by_s, hole = line.jump_s(0.0, ((0.3, 60.0),), 0.1)
+    assert (round(by_s, 3), hole) == (59.7, 0)
