@@ -31,6 +31,8 @@ ALIVE, MINUTE = "box.alive", "video.minute"  # one a minute: so many that pages 
 QUIET = (ALIVE, MINUTE)
 TOLD = f"kind is not '{ALIVE}' and kind is not '{MINUTE}'"  # the very words of index journal_told
 ERASED_AT_ONCE = 500  # values one personal.erased entry speaks of
+NO_GROUND = N_("Name the ground on which personal data is erased: the request or the law.")
+NOTHING_PERSONAL = N_("The journal holds no personal data of this kind. Nothing was erased.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +296,7 @@ def erase(
     """Erase personal values because the law asks for it: those of one login, or of some entries. Returns how many.
 
     Opens its own transaction. Raises ApplianceError without a ground, or when there is nothing to erase. What a person
-    asks for goes through `erasure.erase`, which looks at exams, words and accounts as well.
+    asks for goes through `erasure.ask` and `agree`, which look at exams, words and accounts as well.
     """
     with erasing(db, ground):
         wanted = personal.about(db, person) if person is not None else []
@@ -306,7 +308,7 @@ def erase(
 def erasing(db: Database, ground: str) -> Generator[None, None, None]:
     """A transaction after which nothing of what it deletes can be read in the files."""
     if not ground.strip():
-        raise ApplianceError(N_("Name the ground on which personal data is erased: the request or the law."))
+        raise ApplianceError(NO_GROUND)
     db.conn.execute("pragma secure_delete = on")  # else the text stays readable in the file's free pages
     with store.transaction(db):
         yield
@@ -314,15 +316,16 @@ def erasing(db: Database, ground: str) -> Generator[None, None, None]:
 
 
 def forget(
-    db: Database, clock: Clock, actor: Actor, ground: str, openings: Iterable[Opening], account: str | None = None
-) -> int:
+    db: Database, clock: Clock, actor: Actor, ground: str, openings: Iterable[Opening], account: str | None = None,
+    **said: Any,
+) -> int:  # fmt: skip
     """Delete openings inside `erasing`; entries `personal.erased` say which, on what ground and by whom.
 
-    The rows stay, byte for byte. `account`: the login a person's account has from now on.
+    The rows stay, byte for byte. `account`: the login a person's account has from now on. `said`: what else they tell.
     """
     wanted = sorted({(each.seq, each.path): each for each in openings}.values(), key=lambda o: (o.seq, o.path))
     if not wanted:
-        raise ApplianceError(N_("The journal holds no personal data of this kind. Nothing was erased."))
+        raise ApplianceError(NOTHING_PERSONAL)
     personal.forget(db, wanted)
     for start in range(0, len(wanted), ERASED_AT_ONCE):
         paths: dict[int, list[str]] = {}
@@ -330,7 +333,7 @@ def forget(
             paths.setdefault(each.seq, []).append(each.path)
         append(db, clock, "personal.erased", actor, refs=list(paths), ground=ground.strip(),
                values=sum(map(len, paths.values())), erased=[{"seq": seq, "paths": p} for seq, p in paths.items()],
-               **({"account": account} if account else {}))  # fmt: skip
+               **({"account": account} if account else {}), **said)  # fmt: skip
     return len(wanted)
 
 

@@ -85,7 +85,7 @@ def place(
 
 
 SECRET = ("secret",)  # a sealed password: not for ever, not even sealed
-PERSONAL = ("grounds", "recipient")  # what the form lets people write in their own words
+PERSONAL = ("grounds", "recipient", "ground", "login")  # what people write in their own words, and whom it is about
 
 
 def _told(args: dict[str, Any]) -> dict[str, Any]:
@@ -98,6 +98,11 @@ def agree(db: Database, clock: Clock, order_id: int, who: Person) -> None:
     _answer(db, clock, order_id, who, "placed", "agreed", "")
 
 
+def agree_at_once(db: Database, clock: Clock, order_id: int, who: Person) -> None:
+    """A second person agrees to what is done in the same transaction, the caller's: the order is claimed."""
+    _answered(db, clock, order_id, who, "claimed", "agreed", "")
+
+
 def refuse(db: Database, clock: Clock, order_id: int, who: Person, word: str) -> None:
     """A second person refuses, with a word."""
     if not word.strip():
@@ -106,24 +111,27 @@ def refuse(db: Database, clock: Clock, order_id: int, who: Person, word: str) ->
 
 
 def _answer(db: Database, clock: Clock, order_id: int, who: Person, state: OrderState, verb: str, word: str) -> None:
+    with store.transaction(db):
+        _answered(db, clock, order_id, who, state, verb, word)
+
+
+def _answered(db: Database, clock: Clock, order_id: int, who: Person, state: OrderState, verb: str, word: str) -> None:
     order = get(db, order_id)
     if order.asked_by == who.login:
         raise ApplianceError(N_("You asked for this yourself. Another person must agree."))
     now = iso(clock.now())
-    with store.transaction(db):
-        changed = db.write(
-            "update orders set state = ?, agreed_by = ?, agreed_at = ?, finished_at = ?"
-            " where id = ? and state = 'waits'",
-            (state, who.login, now, now if state == "refused" else None, order_id),
-        ).rowcount
-        if not changed:
-            raise ApplianceError(
-                N_("Order {order} no longer waits for an answer. Your press changed nothing."), order=order_id
-            )
-        journal.append(
-            db, clock, f"{order.kind}.{verb}", Actor.person(who), exam=order.args.get("exam"), order=order_id,
-            word=Personal(word),
+    changed = db.write(
+        "update orders set state = ?, agreed_by = ?, agreed_at = ?, finished_at = ? where id = ? and state = 'waits'",
+        (state, who.login, now, now if state == "refused" else None, order_id),
+    ).rowcount
+    if not changed:
+        raise ApplianceError(
+            N_("Order {order} no longer waits for an answer. Your press changed nothing."), order=order_id
         )
+    journal.append(
+        db, clock, f"{order.kind}.{verb}", Actor.person(who), exam=order.args.get("exam"), order=order_id,
+        word=Personal(word),
+    )
 
 
 def lapse(db: Database, clock: Clock, kind: str, after: timedelta) -> list[int]:
@@ -180,6 +188,14 @@ def finish(db: Database, clock: Clock, order_id: int, ok: bool, result: dict[str
     db.write(
         "update orders set state = ?, finished_at = ?, result = ? where id = ? and state = 'claimed'",
         ("done" if ok else "failed", iso(clock.now()), json.dumps(result, ensure_ascii=False), order_id),
+    )
+
+
+def reword(db: Database, kind: str, name: str, old: str, new: str) -> None:
+    """Put another text for one that is erased, in the arguments of all orders of a kind, inside the transaction."""
+    db.write(
+        "update orders set args = json_set(args, ?1, ?2) where kind = ?3 and json_extract(args, ?1) = ?4",
+        (f"$.{name}", new, kind, old),
     )
 
 

@@ -145,6 +145,7 @@ create table person (
 ) strict;
 -- A lawful erasure gives a disabled person another login (erasure.py); whatever names them goes along
 create trigger person_renamed after update of login on person begin
+  update orders set key = new.login || substr(key, length(old.login) + 1) where key glob old.login || ':*';
   update orders set asked_by = new.login where asked_by = old.login;
   update orders set agreed_by = new.login where agreed_by = old.login;
   update anchor set by_login = new.login where by_login = old.login;

@@ -42,6 +42,7 @@ from web import (
     health,
     icons,
     journal,
+    journal_erasure,
     journal_form,
     journal_head,
     live,
@@ -139,8 +140,8 @@ def _sign_in_with(app: Flask) -> None:
 def _register(app: Flask) -> None:
     for subject in (
         access, accounts, alarm_acts, alarm_log, alarms, archive, badges, before, camera_acts, cameras, checks,
-        coverage, duty, exams, export, health, journal, journal_form, journal_head, live, live_view, marks, plans,
-        taking_in,
+        coverage, duty, exams, export, health, journal, journal_erasure, journal_form, journal_head, live, live_view,
+        marks, plans, taking_in,
     ):  # fmt: skip
         app.register_blueprint(subject.views)
     rights.needs(rights.OPEN)(app.view_functions["static"])

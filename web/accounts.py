@@ -8,7 +8,7 @@ from flask import Blueprint, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user, logout_user
 
-from appliance import access, accounts, badges, journal
+from appliance import access, accounts, badges, erasure, journal
 from appliance.model import LANGUAGES, N_, Actor, ApplianceError, Language, Person, Role, message
 from web import context
 from web.rights import OPEN, needs
@@ -175,7 +175,7 @@ def first_password() -> str:
 def _first_page(who: Person) -> str:
     if who.role is Role.HEAD:  # what waits comes first; the day when nothing does
         db = context.database()
-        waits = journal.waiting(db) or access.waits_for(db, context.config(), who)
+        waits = journal.waiting(db) or access.waits_for(db, context.config(), who) or erasure.waiting(db)
         return url_for("journal_head.waiting" if waits else "exams.today")
     return url_for(FIRST_PAGE[who.role])
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from flask import Blueprint, url_for
 from flask.typing import ResponseReturnValue
 
-from appliance import coverage, exams, journal, orders
+from appliance import coverage, erasure, exams, journal, orders
 from appliance.checks.results import Result
 from appliance.config import Config
 from appliance.coverage import CameraCoverage
@@ -129,6 +129,10 @@ def tasks(db: Database) -> list[Task]:
             )
             for order in asked
         ]
+    if context.may("erasure.agree"):
+        said = words.say(N_("Personal data is to be erased: your agreement is asked"))
+        found += [Task("ask", "users", said, url_for("journal_erasure.order", order_id=order.id))
+                  for order in erasure.waiting(db)]  # fmt: skip
     if context.may("checks.run"):
         found += _failing(db)
     if context.may("journal.explain") and (count := len(waiting_for(db, "journal.explain"))):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from appliance import access, checkpoints, journal, journal_reading
+from appliance import access, checkpoints, erasure, journal, journal_reading
 from appliance.access import Act
 from appliance.model import N_, ApplianceError, Message, message
 from appliance.store import Database
@@ -32,12 +32,13 @@ def _page(refusal: Message | None = None, status: int = 200) -> ResponseReturnVa
     db, me = context.database(), context.person()
     right = "journal.review" if context.may("journal.review") else "journal.explain"
     lines, to_sign = waiting_for(db, right), acts.waiting()
+    erasures = erasure.waiting(db) if context.may("erasure.agree") else []
     doubted = _doubted(db)
     reviewed = journal.entries(db, kinds=["journal.reviewed"], newest_first=True, limit=1)
     seen, seen_at = journal_reading.seen_to(db, me)
     return context.page(
-        "waiting.html", groups=_groups(lines), count=len(lines) + len(to_sign), say=sentence, states=acts.STATES,
-        how=acts.HOW, agreed=[act for act in to_sign if act.seq not in doubted],
+        "waiting.html", groups=_groups(lines), count=len(lines) + len(to_sign) + len(erasures), say=sentence,
+        states=acts.STATES, how=acts.HOW, erasures=erasures, agreed=[act for act in to_sign if act.seq not in doubted],
         doubted=[act for act in to_sign if act.seq in doubted], head=journal.head(db), refusal=refusal,
         last_review=reviewed[0] if reviewed else None, checkpoint=checkpoints.latest(db), seen=seen, seen_at=seen_at,
         unread=journal_reading.unread(db, me), most=journal_reading.COUNTED, signed_until=acts.signed_until(),

@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 
 import click
 
+from appliance import accounts, store, taken
 from appliance import config as configuration
-from appliance import store, taken
+from appliance.clock import SystemClock
 from appliance.config import Config
-from appliance.model import N_, ApplianceError, Language
+from appliance.model import N_, ApplianceError, Language, Person, Role
 from appliance.store import Database
 from appliance.words import Words
 
@@ -74,3 +75,17 @@ def read_password(file: Path | None, prompt: str) -> str:
         raise ApplianceError(
             N_("{path} cannot be read: {cause}."), path=str(file), cause=str(cause.strerror)
         ) from cause
+
+
+def proven(db: Database, config: Config, login: str, role: Role, password_file: Path | None, said: Words) -> Person:
+    """Somebody who proved to be there and has the role; nothing is written before both have."""
+    password = read_password(password_file, said.say(N_("Password of {login}"), login=login))
+    who = accounts.check_password(db, config, SystemClock(), login, password, address="console")
+    if who.role is not role:
+        titles = config.profile.titles.roles
+        raise ApplianceError(
+            N_("{name} may not do this: it takes the role {title}."),
+            name=who.name,
+            title={"ru": titles[role].ru, "en": titles[role].en},
+        )
+    return who

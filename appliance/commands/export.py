@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from appliance import accounts, exams, orders
+from appliance import exams, orders
 from appliance.clock import SystemClock
-from appliance.commands.common import config_option, json_option, load, out, read_password, words
+from appliance.commands.common import config_option, json_option, load, out, proven, words
 from appliance.config import Config
 from appliance.model import N_, ApplianceError, Message, Person, Role, RoomKind
 from appliance.orders import Order
@@ -82,8 +82,8 @@ def export(
     exams.get(db, exam_id)
     if target is not None and target not in {t.id for t in config.export_targets}:
         raise ApplianceError(N_("The site has no export target {target}."), target=target)
-    asker = _person(db, config, asked_by, Role.EXPORTER, asked_password_file, said)
-    agreer = _person(db, config, agreed_by, Role.SECURITY, agreed_password_file, said)
+    asker = proven(db, config, asked_by, Role.EXPORTER, asked_password_file, said)
+    agreer = proven(db, config, agreed_by, Role.SECURITY, agreed_password_file, said)
     place = {"target": target} if folder is None else {"folder": str(folder.resolve())}
     kinds = list(room_kinds) or [kind.value for kind in config.profile.export.room_kinds]
     args = {"exam": exam_id, **place, "room_kinds": kinds, "grounds": grounds, "recipient": recipient}
@@ -101,20 +101,6 @@ def export(
     else:
         click.echo(said.say(Message.from_json((order.result or {})["message"])), err=True)
     sys.exit(0 if order.state == "done" else 1)
-
-
-def _person(db: Database, config: Config, login: str, role: Role, password_file: Path | None, said: Words) -> Person:
-    """Somebody who proved to be there and has the role; nothing is written before both have."""
-    password = read_password(password_file, said.say(N_("Password of {login}"), login=login))
-    who = accounts.check_password(db, config, SystemClock(), login, password, address="console")
-    if who.role is not role:
-        titles = config.profile.titles.roles
-        raise ApplianceError(
-            N_("{name} may not do this: it takes the role {title}."),
-            name=who.name,
-            title={"ru": titles[role].ru, "en": titles[role].en},
-        )
-    return who
 
 
 def _interrupted(db: Database, args: dict[str, Any], asker: Person, agreer: Person) -> int | None:

@@ -12,11 +12,11 @@ import click
 from appliance import config as configuration
 from appliance import erasure, journal_export, store, verify_journal
 from appliance.clock import SystemClock
-from appliance.commands.common import config_option, json_option, load, out
+from appliance.commands.common import config_option, json_option, load, out, proven
 from appliance.commands.common import words as words_of
 from appliance.config import Config
 from appliance.erasure import Plan
-from appliance.model import N_, Actor, ApplianceError
+from appliance.model import N_, Actor, ApplianceError, Role
 from appliance.store import Database
 from appliance.words import Words
 
@@ -80,12 +80,20 @@ def export(folder: Path, exam: str | None, data: Path | None, config_file: Path,
 @click.option("--before", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="Only what is older than this day.")
 @click.option("--words", is_flag=True, help="Also what people wrote where the person's surname stands.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be erased and what stays.")
+@click.option("--asked-by", metavar="LOGIN", help="Who asks: an administrator.")
+@click.option("--agreed-by", metavar="LOGIN", help="Who agrees: a head of site.")
+@click.option("--asked-password-file", type=click.Path(path_type=Path), help="Their passwords; without, asked for.")
+@click.option("--agreed-password-file", type=click.Path(path_type=Path))
 @config_option
 @json_option
 def erase(
-    login: str, ground: str, before: datetime | None, words: bool, dry_run: bool, config_file: Path, as_json: bool
-) -> None:
+    login: str, ground: str, before: datetime | None, words: bool, dry_run: bool, asked_by: str | None,
+    agreed_by: str | None, asked_password_file: Path | None, agreed_password_file: Path | None, config_file: Path,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Erase a person's data because the law asks for it; the journal's proof stays whole.
+
+    Two people give their passwords, as on the pages; nothing is erased before both.
 
     Login and name go, in every entry and, of a disabled account, there too: it gets another login. The entries stay,
     with their time, role and act. Refused from the checks of an exam to its last recording.
@@ -93,14 +101,22 @@ def erase(
     \b
     Example:
       examsite journal erase --person orlov --ground "Request no. 4 of 22.11.2026" --dry-run
-      examsite journal erase --person orlov --ground "Request no. 4 of 22.11.2026" --before 2026-01-01
+      examsite journal erase --person orlov --ground "Request no. 4 of 22.11.2026" --asked-by admin --agreed-by ivanova
     """
     config, db = load(config_file)
     limit = None if before is None else before.replace(tzinfo=config.site.zone)
     if dry_run:
         found = erasure.plan(db, login, before=limit, words=words)
     else:
-        found = erasure.erase(db, config, SystemClock(), CONSOLE, login, ground, before=limit, words=words)
+        if asked_by is None or agreed_by is None:
+            raise ApplianceError(
+                N_("Erasing takes two people: say --asked-by (an administrator) and --agreed-by (a head of site).")
+            )
+        said, clock = words_of(config), SystemClock()
+        asker = proven(db, config, asked_by, Role.ADMIN, asked_password_file, said)
+        agreer = proven(db, config, agreed_by, Role.HEAD, agreed_password_file, said)
+        order = erasure.ask(db, clock, asker, login, ground, before=limit, words=words)
+        found = erasure.agree(db, config, clock, order, agreer)
     if as_json:
         out({"erased": not dry_run, "values": len(found.openings), "entries": found.entries, "account": found.account,
              "words_left": list(found.words)})  # fmt: skip
