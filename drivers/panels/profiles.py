@@ -19,7 +19,8 @@ from drivers.panels.settings import SettingError
 
 LARGEST_BYTES = 256 * 1024  # a profile of 1000 rules has 100 kB; more is some other file
 
-# What an event may be: the list in docs/panels.md.
+# What a panel's event may be: the list in docs/panels.md, without what only the box itself says
+# (appliance.alarm_classes.OWN).
 CLASSES = frozenset((
     "fire.alarm", "fire.prealarm", "fire.supervisory", "extinguishing", "gas.alarm", "panic", "panic.silent", "duress",
     "medical", "intrusion.alarm", "tamper", "comm.loss", "fault", "mains.loss", "battery.low", "flood.alarm",
