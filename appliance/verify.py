@@ -13,7 +13,7 @@ from appliance.config import Config
 from appliance.model import N_, Message, message
 from appliance.packages import CannotCheck, Fault, Report
 from appliance.store import Database
-from appliance.verify_journal import TEXTS, Finding
+from appliance.verify_journal import TEXTS, Finding, shown
 
 AGAINST = N_("Checkpoints given that hold: {checkpoints}.")
 
@@ -42,7 +42,7 @@ def journal_chain(db: Database, given: Sequence[str] = ()) -> Report:
 
 def _fault(found: Finding) -> Fault:
     """A finding of the verifier as a sentence of the house; its Russian is in translations/ru/journal_verifier.po."""
-    said = {key: str(value) if isinstance(value, int) else value for key, value in found.args.items()}
+    said = {key: shown(value) for key, value in found.args.items()}
     where = f"entry {said['entry']}" if "entry" in said else str(said.get("file", "journal"))
     return Fault(where, Message(TEXTS[found.what][0], said))
 

@@ -51,7 +51,7 @@ FILES = {ROWS, OPENINGS, LEAVES, HEAD, PROOFS, KEY, PROGRAM, README}
 FIELDS = {"actor", "at", "boot", "box", "camera", "clock", "data", "epoch", "exam", "kind", "mono_us", "prev", "refs",
           "room", "seq", "tz", "v"}  # fmt: skip
 HOLE_US = 180_000_000  # three heartbeats: the program said nothing for longer
-REMARKS_SHOWN = 20
+REMARKS_SHOWN, SHOWN_CHARACTERS = 20, 300
 
 # what -> English, Russian. The name on the left stands in the --json report.
 TEXTS = {
@@ -85,7 +85,10 @@ TEXTS = {
         "Записи с {since} по {size} не те, на которых подписана {file}: одна из них изменена, или это другая ветвь"
         " журнала.",
     ),
-    "proofs": ("{file} is of a version this program does not know.", "{file}: версия этой программе неизвестна."),
+    "proofs": (
+        "{file} is damaged or of a version this program does not know.",
+        "{file}: файл повреждён или версия этой программе неизвестна.",
+    ),
     "consistency": (
         "{file}: the proof that {size} entries grew into this journal does not hold.",
         "{file}: доказательство, что журнал вырос из {size} записей, неверно.",
@@ -175,7 +178,15 @@ CAUSES = {
     "Permission denied": "нет прав на чтение",
     "Is a directory": "это папка",
     "Input/output error": "ошибка носителя",
+    "too large for this machine's memory": "не помещается в память этой машины",
 }  # fmt: skip
+
+
+def shown(value: Any) -> str:
+    """A value as it may stand on a terminal: what a folder says of itself must not clear or write the verdict."""
+    text = str(value)
+    text = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "\u2026"
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 class Finding(NamedTuple):
@@ -187,7 +198,7 @@ class Finding(NamedTuple):
     def say(self, russian: bool = False) -> str:
         cause = self.args.get("cause")
         args = {**self.args, "cause": CAUSES.get(str(cause), cause)} if russian else self.args
-        return TEXTS[self.what][russian].format_map(args)
+        return TEXTS[self.what][russian].format_map({name: shown(value) for name, value in args.items()})
 
     def as_json(self) -> dict[str, Any]:
         return {"what": self.what, **self.args, "message": self.say()}
@@ -442,17 +453,20 @@ def hold_against(checkpoints: Iterable[Checkpoint], leaves: bytes, report: Repor
 # --- rows ---
 
 
-def personal_places(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """(path, commitment) of every {"commit": ...} in a row; the path is a JSON pointer (RFC 6901)."""
-    if isinstance(value, dict):
-        if value.keys() == {"commit"}:
+def personal_places(row: Any) -> Iterator[tuple[str, str]]:
+    """(path, commitment) of every {"commit": ...} in a row; the path is a JSON pointer (RFC 6901).
+
+    Without recursion: JSON may be nested deeper than Python calls.
+    """
+    ahead = [("", row)]
+    while ahead:
+        path, value = ahead.pop()
+        if isinstance(value, list):
+            ahead += [(f"{path}/{place}", item) for place, item in enumerate(value)]
+        elif isinstance(value, dict) and value.keys() == {"commit"}:
             yield path, value["commit"]
-        else:
-            for key, item in value.items():
-                yield from personal_places(item, f"{path}/{key.replace('~', '~0').replace('/', '~1')}")
-    elif isinstance(value, list):
-        for place, item in enumerate(value):
-            yield from personal_places(item, f"{path}/{place}")
+        elif isinstance(value, dict):
+            ahead += [(f"{path}/{key.replace('~', '~0').replace('/', '~1')}", item) for key, item in value.items()]
 
 
 _AT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")  # one spelling, in UTC
@@ -652,8 +666,10 @@ def check(folder: Path, given: Sequence[str] = (), key_given: str | None = None)
         report.checked = not report.refusals
     except Wrong as trouble:
         report.add(trouble)
-    except (OSError, MemoryError) as cause:
+    except OSError as cause:
         report.add(Refused("unreadable", file=str(folder), cause=str(cause)))
+    except MemoryError:
+        report.add(Refused("unreadable", file=str(folder), cause="too large for this machine's memory"))
     if not given:
         report.remark("no-checkpoint")
     return report
@@ -661,7 +677,10 @@ def check(folder: Path, given: Sequence[str] = (), key_given: str | None = None)
 
 def _check(folder: Path, given: Sequence[str], key_given: str | None, report: Report) -> None:
     stored = _look(folder)
-    key = read_key(_read(folder, KEY), KEY)
+    raw = _read(folder, KEY)
+    key = read_key(raw, KEY)
+    if not raw.endswith(b"\n"):
+        raise Refused("key", file=KEY)
     if key_given is not None and read_key(file_or_text(key_given, "--key")[1], "--key") != key:
         raise Refused("other-key", file=KEY)
     report.origin = key.name
@@ -744,7 +763,7 @@ def _proofs(raw: bytes, size: int) -> dict[str, Any]:
         said = read_json(raw.removesuffix(b"\n"))
         if not raw.endswith(b"\n") or said.keys() != {"consistency", "inclusion", "size", "v"}:
             raise ValueError
-        if (said["v"], said["size"]) != (1, size):
+        if (repr(said["v"]), said["size"]) != ("1", size):  # True is 1 too
             raise ValueError
         return {part: {_place(n): [_hash(h) for h in hashes] for n, hashes in said[part].items()}
                 for part in ("consistency", "inclusion")}  # fmt: skip

@@ -414,6 +414,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "an empty key": (spoil("journal.pub", lambda _: b""), "key"),
     "a key in Latin-1": (spoil("journal.pub", lambda raw: b"\xe9" + raw), "key"),
     "a key of two parts": (spoil("journal.pub", lambda raw: raw.rpartition(b"+")[0] + b"\n"), "key"),
+    "a key without its line end": (spoil("journal.pub", lambda raw: raw[:-1]), "key"),
     "a key with a blank": (spoil("journal.pub", lambda raw: b" " + raw), "key"),
     "a key with two line ends": (spoil("journal.pub", lambda raw: raw + b"\n"), "key"),
     "an empty note": (note(lambda _: ""), "note"),
@@ -440,6 +441,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "proofs without line end": (spoil("proofs.json", lambda raw: raw[:-1]), "proofs"),
     "proofs with a blank": (spoil("proofs.json", lambda raw: raw.replace(b":", b": ", 1)), "proofs"),
     "proofs of another version": (spoil("proofs.json", lambda raw: raw.replace(b'"v":1', b'"v":2')), "proofs"),
+    "proofs of version true": (spoil("proofs.json", lambda raw: raw.replace(b'"v":1', b'"v":true')), "proofs"),
     "proofs of another size": (spoil("proofs.json", lambda raw: raw.replace(b'"size":12', b'"size":13')), "proofs"),
     "proofs with more in them": (spoil("proofs.json", lambda raw: raw.replace(b'"v":1', b'"v":1,"w":1')), "proofs"),
     "proofs in capitals": (

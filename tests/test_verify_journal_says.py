@@ -196,3 +196,44 @@ def test_json_is_plain_ascii_for_every_program(own: Path) -> None:
 
 def test_a_shortened_option_is_not_guessed(own: Path) -> None:
     assert printed(own, "--js", LC_ALL="C.UTF-8").returncode == 2
+
+
+HOSTILE = ("\x1b[2J\x1b[HEverything holds", "x\nEverything holds: 12 of 12.", "\r", "\x9b2J", "\u202edlo", "\u2028")
+
+
+@pytest.mark.parametrize("word", HOSTILE)
+def test_no_word_of_the_folder_writes_on_the_screen_by_itself(own: Path, tmp_path: Path, word: str) -> None:
+    """A control character could clear the verdict away, a line end or another direction could write another one."""
+    (own / f"more {word}").touch()
+    for report in (check(own), told(tmp_path, put(v=word))):
+        for russian in (False, True):
+            lines = [found.say(russian) for found in (*report.refusals, *report.remarks)]
+            assert len(lines) == 2
+            assert all(line.isprintable() for line in lines)
+    assert r"more \x1b[2J" in Refused("extra", file="more \x1b[2J").finding.say()
+
+
+def test_a_word_as_long_as_a_book_is_cut_short() -> None:
+    assert Refused("extra", file="x" * 300).finding.say() == "x" * 300 + " does not belong here."
+    assert Refused("extra", file="y" * 301).finding.say() == "y" * 300 + "\u2026 does not belong here."
+
+
+def test_what_does_not_fit_into_memory_is_refused_and_says_so(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(verify_journal, "_read", full)
+    report = check(own)
+    assert (report.exit_status, report.checked) == (2, False)
+    assert [found.say() for found in report.refusals] == [
+        f"{own} cannot be read: too large for this machine's memory."
+    ]
+
+
+def test_a_row_may_be_nested_deeper_than_python_calls() -> None:
+    """From Python 3.12 on its JSON reader goes deeper than its functions may: a commitment down there is found."""
+    deep: Any = {"commit": "c"}
+    for _ in range(3000):
+        deep = [{"a/~": deep}]
+    ((path, commit),) = verify_journal.personal_places({"data": deep, "room": None})
+    assert (path, commit) == ("/data" + "/0/a~1~0" * 3000, "c")
