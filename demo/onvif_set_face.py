@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.sax.saxutils import escape
 
+from demo.onvif_card_books import ANALYTICS, RECEIVER, Card, card_answers
 from demo.onvif_face import Face
 from demo.onvif_more_face import More, more_answers
 from demo.onvif_soap import NAMESPACES, Fault, said, told
@@ -48,6 +49,7 @@ class State:
     jobs: dict[str, Job] = field(default_factory=lambda: {"job": Job("card", "Idle", fixed=True)})
     view: View = field(default_factory=View)
     more: More = field(default_factory=More)
+    card: Card = field(default_factory=Card)
     ignored: set[str] = field(default_factory=set)
     restart_s: float = RESTART_S
     restarts: int = 0
@@ -64,6 +66,7 @@ def furnish(
     state = State(levels={config.user: "Administrator"}, view=View(codec=config.codec.upper()))
     device = _Device(face, state, on_restart, on_password)
     told_of = {**device.answers(), **view_answers(face, state.view)}
+    told_of |= card_answers(state.card)
     told_of |= more_answers(face, state.more, state.view, told_of["GetProfiles"], device.restart)
     for operation, answer in told_of.items():
         face.answers[operation] = _unless_ignored(state, operation, answer)
@@ -71,6 +74,7 @@ def furnish(
         DEVICEIO: "/onvif/deviceio_service", RECORDING: "/onvif/recording_service",
         NAMESPACES["tr2"]: "/onvif/media2_service", NAMESPACES["tptz"]: "/onvif/ptz_service",
         "http://www.onvif.org/ver20/imaging/wsdl": "/onvif/imaging_service",
+        RECEIVER: "/onvif/receiver_service", ANALYTICS: "/onvif/analytics_service",
     }  # fmt: skip
     return state
 
@@ -101,7 +105,7 @@ class _Device:
             "DeleteUsers": self._delete_users, "SystemReboot": self._restart,
             "GetNetworkInterfaces": self._interfaces, "GetNetworkDefaultGateway": self._gateway,
             "GetRelayOutputs": self._relays, "SetRelayOutputState": self._set_relay, "GetDigitalInputs": self._inputs,
-            "GetRecordings": self._recordings, "GetRecordingJobs": self._jobs, "GetRecordingJobState": self._job_state,
+            "GetRecordingJobs": self._jobs, "GetRecordingJobState": self._job_state,
             "SetRecordingJobMode": self._set_job, "CreateRecordingJob": self._create_job,
             "DeleteRecordingJob": self._delete_job,
         }  # fmt: skip
@@ -229,14 +233,6 @@ class _Device:
 
     def _inputs(self, request: Any) -> str:
         return told("GetDigitalInputs", request, '<r:DigitalInputs token="contact" IdleState="closed"/>')
-
-    def _recordings(self, request: Any) -> str:
-        return told("GetRecordings", request, (
-            "<r:RecordingItem><tt:RecordingToken>card</tt:RecordingToken><tt:Configuration><tt:Source>"
-            "<tt:SourceId>urn:lens</tt:SourceId><tt:Name>lens</tt:Name></tt:Source><tt:Content>the room</tt:Content>"
-            "</tt:Configuration><tt:Tracks><tt:Track><tt:TrackToken>video</tt:TrackToken></tt:Track></tt:Tracks>"
-            "</r:RecordingItem>"
-        ))  # fmt: skip
 
     def _jobs(self, request: Any) -> str:
         return told("GetRecordingJobs", request, "".join(

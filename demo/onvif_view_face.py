@@ -76,11 +76,12 @@ class _Books:
             return told("GetProfiles", request, (
                 '<r:Profiles token="main" fixed="true"><r:Name>main</r:Name><r:Configurations>'
                 f'<r:VideoSource token="source">{source}</r:VideoSource>{encoder}{sound}'
-                "</r:Configurations></r:Profiles>"
+                '<r:Analytics token="analytics"/></r:Configurations></r:Profiles>'
             ))  # fmt: skip
         return told("GetProfiles", request, (
             '<r:Profiles token="main" fixed="true"><tt:Name>main</tt:Name><tt:VideoSourceConfiguration token="source">'
-            f"{source}</tt:VideoSourceConfiguration>{encoder}{sound}</r:Profiles>"
+            f'{source}</tt:VideoSourceConfiguration>{encoder}{sound}'
+            '<tt:VideoAnalyticsConfiguration token="analytics"/></r:Profiles>'
         ))  # fmt: skip
 
     def _resolution(self) -> str:

@@ -17,6 +17,7 @@ from drivers.onvif_reply import (
     MEDIA1,
     MEDIA2,
     PTZ,
+    RECEIVER,
     RECORDING,
     CameraError,
     every,
@@ -24,6 +25,7 @@ from drivers.onvif_reply import (
     text,
 )
 from drivers.onvif_spaces import spaces_in
+from drivers.onvif_types import Receiver
 from drivers.types import CardRecording, DigitalInput, Imaging, Osd, Preset, PtzNode, RecordingJob, Relay, StreamProfile
 
 T = TypeVar("T")
@@ -142,6 +144,7 @@ def recordings(camera: Asked) -> tuple[CardRecording, ...]:
                 source=text(first(source, "SourceId")) or repaired(text(first(source, "Name"))),
                 content=repaired(text(first(item, "Content"))),
                 tracks=sum(1 for _ in everyone(item, "TrackToken")),
+                track_tokens=tuple(text(each) for each in everyone(item, "TrackToken")),
             )
         )
     return tuple(one for one in found if one.token)
@@ -160,6 +163,13 @@ def jobs(camera: Asked) -> tuple[RecordingJob, ...]:
                 )
             )
     return tuple(found)
+
+
+def receivers(camera: Asked) -> tuple[Receiver, ...]:
+    answer = ask(camera, "Receivers", RECEIVER, "GetReceivers")
+    found = (Receiver(text(first(one, "Token")), text(first(one, "Mode")), text(first(one, "MediaUri")))
+             for one in everyone(answer, "Receivers"))  # fmt: skip
+    return tuple(one for one in found if one.token)
 
 
 def osds(camera: Asked) -> tuple[Osd, ...]:

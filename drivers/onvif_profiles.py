@@ -18,7 +18,7 @@ from drivers.types import StreamProfile
 STREAM_SETUP = {"Stream": "RTP-Unicast", "Transport": {"Protocol": "RTSP"}}
 EVERYTHING = ("VideoSource", "VideoEncoder", "AudioSource", "AudioEncoder", "PTZ")  # for who knows no "All"
 FILLED = ("codec", "width", "height", "fps", "sound", "gop", "bit_rate_kbps", "source", "view", "name",
-          "multicast", "metadata")  # fmt: skip
+          "multicast", "metadata", "analytics")  # fmt: skip
 
 
 def read_profiles(camera: Asked) -> tuple[StreamProfile, ...]:

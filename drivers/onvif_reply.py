@@ -27,6 +27,8 @@ IMAGING = "http://www.onvif.org/ver20/imaging/wsdl"
 DEVICEIO = "http://www.onvif.org/ver10/deviceIO/wsdl"
 SEARCH = "http://www.onvif.org/ver10/search/wsdl"
 REPLAY = "http://www.onvif.org/ver10/replay/wsdl"
+RECEIVER = "http://www.onvif.org/ver10/receiver/wsdl"
+ANALYTICS = "http://www.onvif.org/ver20/analytics/wsdl"
 DEVICE = "http://www.onvif.org/ver10/device/wsdl"
 # GetCapabilities names services by category, GetServices by namespace; inside we only use namespaces.
 CATEGORIES = {
@@ -39,6 +41,8 @@ CATEGORIES = {
     "DeviceIO": DEVICEIO,
     "Search": SEARCH,
     "Replay": REPLAY,
+    "Receiver": RECEIVER,
+    "Analytics": ANALYTICS,
 }
 # A namespace is written with a slash too many, or in other letters: it is still that service.
 SPACES = {space.lower(): space for space in (MEDIA2, *CATEGORIES.values())}
@@ -229,6 +233,7 @@ def profiles_of(reply: Any) -> list[StreamProfile]:
                 source=text(first(source, "SourceToken")),
                 view=_attribute(source, "token"),
                 multicast=multicast_of(video),
+                analytics=_attribute(first(profile, "VideoAnalyticsConfiguration", "Analytics"), "token"),
                 metadata=_attribute(first(profile, "MetadataConfiguration", "Metadata"), "token"),
             )
         )

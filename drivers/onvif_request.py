@@ -1,8 +1,8 @@
 """Writes what is asked of an ONVIF camera: SOAP envelopes built by zeep from WSDL files.
 
-The files are those that onvif-zeep carries, and one of our own for Media2, which it lacks. Its ONVIFCamera is never
-made and its `onvif` module never imported: it subscribes in the constructor, has no time limit and sets up logging
-(decisions/005-onvif.md).
+The files are those that onvif-zeep carries, and our own for Media2, which it lacks, and for Analytics, where its is
+old. Its ONVIFCamera is never made and its `onvif` module never imported: it subscribes in the constructor, has no time
+limit and sets up logging (decisions/005-onvif.md).
 """
 
 from __future__ import annotations
@@ -21,7 +21,20 @@ from zeep.transports import Transport
 from zeep.wsdl import Document
 from zeep.wsse.username import UsernameToken
 
-from drivers.onvif_reply import DEVICE, DEVICEIO, EVENTS, IMAGING, MEDIA1, MEDIA2, PTZ, RECORDING, REPLAY, SEARCH
+from drivers.onvif_reply import (
+    ANALYTICS,
+    DEVICE,
+    DEVICEIO,
+    EVENTS,
+    IMAGING,
+    MEDIA1,
+    MEDIA2,
+    PTZ,
+    RECEIVER,
+    RECORDING,
+    REPLAY,
+    SEARCH,
+)
 
 WSDLS = {
     DEVICE: ("devicemgmt.wsdl", "DeviceBinding"),
@@ -34,7 +47,10 @@ WSDLS = {
     RECORDING: ("recording.wsdl", "RecordingBinding"),
     SEARCH: ("search.wsdl", "SearchBinding"),
     REPLAY: ("replay.wsdl", "ReplayBinding"),
+    RECEIVER: ("receiver.wsdl", "ReceiverBinding"),
+    ANALYTICS: ("onvif_analytics.wsdl", "AnalyticsBinding"),
 }
+OWN = (MEDIA2, ANALYTICS)
 KEPT = 256  # written questions kept for all cameras of a process; a camera read whole is some 40
 
 
@@ -71,7 +87,7 @@ def _written(service: str, operation: str, arguments: Mapping[str, Any]) -> tupl
 def _binding(namespace: str) -> Any:
     """A parsed WSDL is read only and costs many megabytes: one for all cameras of a process (onvif.md, decision 3)."""
     wsdl, name = WSDLS[namespace]
-    folder = Path(__file__).parent if namespace == MEDIA2 else _wsdl_folder()
+    folder = Path(__file__).parent if namespace in OWN else _wsdl_folder()
     settings = Settings(strict=False, xml_huge_tree=True)
     files = Transport()  # type: ignore[no-untyped-call]
     document = Document(str(folder / wsdl), files, settings=settings)  # type: ignore[arg-type]

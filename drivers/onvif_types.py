@@ -47,3 +47,21 @@ class SourceMode:
     active: bool = False
     starts_anew: bool = False
     service: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Where a recorder takes a stream from for its own card."""
+
+    token: str
+    mode: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One analytics module or rule of a video analytics configuration: its name, and its type without namespace."""
+
+    configuration: str
+    name: str
+    type: str

@@ -9,7 +9,7 @@ import ipaddress
 from dataclasses import replace
 from typing import Any, Protocol
 
-from drivers import onvif_media
+from drivers import onvif_analytics, onvif_media
 from drivers import onvif_parts as parts
 from drivers import onvif_reply as reply
 from drivers.onvif_parts import Asked, ask, everyone, is_yes, own
@@ -67,6 +67,10 @@ def whole(camera: Lists, begun: CameraFacts, clock_answer: Any, versions: dict[s
         sounds=onvif_media.sounds(camera),
         metadata=onvif_media.metadata(camera),
         modes=onvif_media.modes(camera, sources),
+        receivers=parts.receivers(camera),
+        modules=onvif_analytics.modules(camera, profiles),
+        rules=onvif_analytics.rules(camera, profiles),
+        described=onvif_analytics.described(camera),
     )
     return replace(found, facts=_completed(camera, found))
 

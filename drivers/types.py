@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
 
-from drivers.onvif_types import MetadataSetting, SoundSetting, SourceMode
+from drivers.onvif_types import MetadataSetting, Receiver, Rule, SoundSetting, SourceMode
 
 
 class DriverError(Exception):
@@ -166,6 +166,7 @@ class StreamProfile:
     service: str = ""  # which service told it: media2 or media1
     multicast: str = ""  # address:port the picture is also sent to
     metadata: str = ""  # token of the metadata that comes with the picture
+    analytics: str = ""  # token of what looks at the picture in the camera
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +278,7 @@ class CardRecording:
     source: str = ""
     content: str = ""
     tracks: int = 0
+    track_tokens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +354,10 @@ class WholeCamera:
     sounds: tuple[SoundSetting, ...] = ()
     metadata: tuple[MetadataSetting, ...] = ()
     modes: tuple[SourceMode, ...] = ()
+    receivers: tuple[Receiver, ...] = ()
+    modules: tuple[Rule, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    described: tuple[str, ...] = ()  # what its analytics modules can say in a metadata stream
 
 
 @dataclass(frozen=True, slots=True)

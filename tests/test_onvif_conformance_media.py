@@ -11,8 +11,10 @@ import pytest
 
 from demo.onvif_face import Face
 from demo.onvif_set_face import furnish
+from drivers import onvif_set_card as card
 from drivers import onvif_set_media
 from drivers.onvif_reply import MEDIA1, MEDIA2
+from drivers.onvif_topics import classified, path_of
 from tests.fakes.onvif_faces import MakeFace, camera_at, make_face
 
 __all__ = ["make_face"]
@@ -80,3 +82,37 @@ def test_row_29_the_mode_of_a_lens_is_set_and_the_restart_it_takes_is_waited_for
     assert state.restarts == 1
     state.ignored.add("SetVideoSourceMode")
     assert not onvif_set_media.set_source_mode(camera, "lens", "day", wait=shortly).ok
+
+
+def test_row_33_recordings_tracks_and_receivers_are_made_and_taken_away_and_their_limits_are_words(
+    make_face: MakeFace,
+) -> None:
+    face = make_face()
+    furnish(face)
+    camera = camera_at(face)
+    assert card.create_recording(camera, "room 5", "the exam", wait=shortly).found == "card2"
+    full = card.create_recording(camera, "room 6", wait=shortly)
+    stays = card.delete_recording(camera, "card", wait=shortly)
+    assert (full.ok, "no room" in full.note, stays.ok, "stays" in stays.note) == (False, True, False, True)
+    assert card.describe_recording(camera, "card2", "room 5, 22.11", wait=shortly).ok
+    track = card.create_track(camera, "card2", wait=shortly)
+    assert (track.ok, track.found) == (True, "track1")
+    found = camera.whole().recordings
+    assert [(one.content, one.track_tokens) for one in found] == [
+        ("the room", ("video",)), ("room 5, 22.11", ("track1",)),
+    ]  # fmt: skip
+    assert card.delete_track(camera, "card2", "track1", wait=shortly).ok
+    assert card.delete_recording(camera, "card2", wait=shortly).ok
+    receiver = card.create_receiver(camera, "rtsp://10.0.0.5/live", wait=shortly)
+    assert [(one.token, one.address) for one in camera.whole().receivers] == [(receiver.found, "rtsp://10.0.0.5/live")]
+    assert card.delete_receiver(camera, receiver.found, wait=shortly).ok
+
+
+def test_row_34_analytics_modules_rules_and_their_metadata_are_listed_and_rule_events_known(face: Face) -> None:
+    found = camera_at(face).whole()
+    assert {one.name: one.type for one in found.modules} == {"motion": "CellMotionEngine", "people": "PeopleCounter"}
+    assert {one.name: one.type for one in found.rules} == {"door": "LineDetector", "table": "FieldDetector"}
+    assert (found.described, found.facts.profiles[0].analytics) == (("PeopleCounter",), "analytics")
+    for topic, name in (("tns1:RuleEngine/LineDetector/Crossed", "Line crossed"),
+                        ("tns1:RuleEngine/FieldDetector/ObjectsInside", "Somebody in a watched field")):  # fmt: skip
+        assert classified(path_of(topic)) == ("motion", name)

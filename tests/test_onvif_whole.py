@@ -14,7 +14,7 @@ from demo.onvif_soap import told
 from drivers import onvif_request
 from drivers.onvif_options import Stream, allowed_in, nearest
 from drivers.onvif_parts import repaired
-from drivers.onvif_reply import DEVICE, MEDIA1, MEDIA2, CameraError, parse
+from drivers.onvif_reply import ANALYTICS, DEVICE, MEDIA1, MEDIA2, CameraError, parse
 from drivers.types import Preset
 from tests.fakes.onvif_faces import MakeFace, camera_at, make_face
 
@@ -224,7 +224,7 @@ def test_a_garbled_name_is_put_right_and_a_right_one_left(garbled: str, right: s
 
 @pytest.mark.parametrize("service", onvif_request.WSDLS)
 def test_every_service_can_be_asked_by_its_wsdl(service: str) -> None:
-    named = {DEVICE: "GetUsers", MEDIA1: "GetProfiles", MEDIA2: "GetProfiles"}
+    named = {DEVICE: "GetUsers", MEDIA1: "GetProfiles", MEDIA2: "GetProfiles", ANALYTICS: "GetSupportedMetadata"}
     operation = named.get(service, "GetServiceCapabilities")
     action, envelope = onvif_request.write(service, operation, {})
     assert action
