@@ -244,7 +244,7 @@ def test_a_stalled_ffmpeg_keeps_every_frame_it_holds(tmp_path: Path) -> None:
         found = ask(Source(strange.url))
         run = Run(found.source, found.stream, tmp_path, "run", 60)
         read_until(run, 20)
-        time.sleep(1.5)
+        time.sleep(3)
         finished = run.stop(stalled=True).finished
     assert len(strange.sent) == 25
     assert [each for f in finished for each in slices_in(f.path)] == strange.sent
