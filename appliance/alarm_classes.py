@@ -50,7 +50,7 @@ _BY_KIND = {
     "intrusion.alarm": INTRUSION,
     "recording.gap": RECORDING,
     "tamper": TAMPER, "picture.dark": TAMPER, "picture.covered": TAMPER, "picture.turned": TAMPER,
-    "comm.loss": NO_LINK,
+    "comm.loss": NO_LINK, "camera.silent": NO_LINK,
     "fault": FAULT, "mains.loss": FAULT, "battery.low": FAULT, "flood.alarm": FAULT, "tech.alarm": FAULT,
     "access": FAULT, "picture.frozen": FAULT,
     "bypass": DISABLED,
@@ -60,7 +60,7 @@ _BY_KIND = {
 LISTED = frozenset(_BY_KIND)
 # Only the box says these, of what it records and sees itself. A panel's profile cannot: what stands below Recording
 # interrupted must be so, and a panel does not know.
-OWN = frozenset({"recording.gap", "picture.dark", "picture.covered", "picture.turned", "picture.frozen"})
+OWN = frozenset({"recording.gap", "camera.silent", "picture.dark", "picture.covered", "picture.turned", "picture.frozen"})
 SILENT = frozenset({"panic.silent", "duress"})
 ONVIF = "onvif/"  # how the codes of what cameras tell begin: a dark picture's end is no end of a covered one
 

@@ -12,7 +12,8 @@ RECORDING_PANEL = ".recording"  # who speaks of rooms that are not recorded; no 
 JOURNAL_PANEL = ".journal"  # who speaks of marks outside the box that contradict the journal
 DISK_PANEL = ".disk"  # who speaks of the recording disks
 PICTURE_PANEL = ".picture"  # who speaks of what the cameras show
-OWN_PANELS = (RECORDING_PANEL, JOURNAL_PANEL, DISK_PANEL, PICTURE_PANEL)  # the box's own voices
+CAMERA_PANEL = ".camera"  # who speaks of cameras of which nothing comes
+OWN_PANELS = (RECORDING_PANEL, JOURNAL_PANEL, DISK_PANEL, PICTURE_PANEL, CAMERA_PANEL)  # the box's own voices
 DISKS = {"main": Words(ru="Диск записи", en="Recording disk"), "reserve": Words(ru="Резервный диск", en="Reserve disk")}
 LINK_KEY = "link"  # the key of a panel's own "no link" alarm, which no zone can have
 NO_LINK = N_("No link to the panel")
@@ -44,7 +45,7 @@ def zone_of(
     if panel == RECORDING_PANEL:
         rooms = (room for room in config.rooms if room.code == number)
         return next((Zone(panel=panel, number=room.code, name=room.name, room=room.code) for room in rooms), None)
-    if panel == PICTURE_PANEL:
+    if panel in (PICTURE_PANEL, CAMERA_PANEL):
         cameras = (camera for camera in config.cameras if camera.id == number)
         return next((Zone(panel=panel, number=c.id, name=c.name, room=c.room) for c in cameras), None)
     if panel == DISK_PANEL:
@@ -56,9 +57,7 @@ def zone_of(
 
 def panel_name(config: Config, panel: str) -> Message:
     """The site's name of a panel; a panel that is no longer configured keeps its id."""
-    if panel == RECORDING_PANEL:
-        return message(N_("Recording"))
-    if panel == DISK_PANEL:
+    if panel in (RECORDING_PANEL, DISK_PANEL, CAMERA_PANEL):
         return message(N_("Recording"))
     if panel == PICTURE_PANEL:
         return message(N_("Picture"))

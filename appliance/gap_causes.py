@@ -44,6 +44,7 @@ CAUSES = {
 }
 UNKNOWN = "recorder not running"  # nobody wrote anything down: nobody was there to
 LOST = ("camera silent", "camera unreachable", "connection closed")  # what one camera alone can tell of a deeper cause
+OF_CAMERA = (*LOST, "no key frame", "password refused", "no stream", "stream unreadable", "time stamps set back")
 AT_ONCE = timedelta(seconds=10)  # cameras lost within this of each other were lost together
 CARRIER_NEAR = timedelta(seconds=30)  # a socket that lost its carrier long before did not carry this camera
 RESTART_NEAR = timedelta(seconds=60)  # a restart is noticed by the camera's own uptime, after it has come back

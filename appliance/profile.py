@@ -84,6 +84,7 @@ class Recording(Strict):
 class Limits(Strict):
     """Where a figure turns into a remark, a failure or an alarm."""
 
+    silent_alarm_s: Positive
     gap_alarm_s: Positive
     gap_critical_s: Positive
     camera_clock_remark_s: Positive

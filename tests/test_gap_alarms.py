@@ -16,6 +16,7 @@ from appliance.clock import FakeClock, iso
 from appliance.config import Config
 from appliance.gap_alarms import GapAlarms
 from appliance.model import Person, Role
+from appliance.silent_alarms import SilentAlarms
 from appliance.store import Database
 from appliance.words import Words
 from demo.cameras_process import Address
@@ -184,3 +185,54 @@ def test_when_nothing_changed_nothing_is_worked_out_anew(desk: Desk, monkeypatch
     desk.look(10)
     monkeypatch.setattr("appliance.coverage_report.rooms", lambda *_, **__: pytest.fail("worked out again"))
     desk.look(15)
+
+
+def silent(desk: Desk, seconds: float) -> list[BoardAlarm]:
+    """What stands of single cameras after a look at that second."""
+    desk.clock.advance((at(seconds) - desk.clock.now()).total_seconds())
+    SilentAlarms(desk.config, desk.clock).look(desk.db)
+    return [alarm for alarm in alarms.board(desk.db, desk.config, desk.clock.now()).alarms
+            if alarm.kind == "camera.silent" and alarm.restored_at is None]  # fmt: skip
+
+
+def test_a_silent_camera_calls_within_ten_seconds_though_its_room_is_recorded_by_another(desk: Desk) -> None:
+    both = tuple(camera.model_copy(update={"room": "yard"}) for camera in desk.config.cameras)
+    desk.config = replace(desk.config, cameras=both)
+    desk.lost(60)
+    assert silent(desk, 66) == []
+    (alarm,) = silent(desk, 67)
+    assert (alarm.kind, alarm.group.name, alarm.room, alarm.stale) == ("camera.silent", "nolink", "yard", False)
+    said = [Words(language, UTC).say(alarm.what) for language in ("ru", "en")]
+    assert said == ["Камера не передавала изображение.", "The camera sent no picture."]
+    assert [each.id for each in silent(desk, 90)] == [alarm.id]
+    desk.back(95)
+    assert silent(desk, 96) == []
+    assert desk.kinds() == ["alarm.raised", "alarm.restored"]
+
+
+def test_causes_that_take_each_others_place_are_one_silence(desk: Desk) -> None:
+    """A camera that restarts hangs up, is not there, and then answers without sending."""
+    for began, cause in ((60, "connection closed"), (62, "camera unreachable"), (66, "camera silent")):
+        with store.transaction(desk.db):
+            coverage.end_outages(desk.db, "yard", at(began))
+            coverage.begin_outage(desk.db, "yard", at(began), cause)
+    assert len(silent(desk, 67)) == 1
+
+
+def test_what_is_not_the_cameras_fault_or_soon_over_calls_nobody(desk: Desk) -> None:
+    with store.transaction(desk.db):
+        coverage.begin_outage(desk.db, "yard", at(60), "disk full")
+    assert silent(desk, 100) == []
+    desk.back(100)
+    for second in range(200, 260, 20):  # it dies again and again
+        desk.lost(second)
+        assert silent(desk, second + 3) == []
+        desk.back(second + 4)
+
+
+def test_a_silent_camera_is_over_with_the_required_hours(desk: Desk) -> None:
+    desk.lost(3590)
+    assert len(silent(desk, 3600)) == 1
+    assert silent(desk, 3700) == []
+    desk.lost(3800)
+    assert silent(desk, 3900) == []

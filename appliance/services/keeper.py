@@ -48,6 +48,7 @@ from appliance.gap_alarms import GapAlarms
 from appliance.model import N_, ApplianceError
 from appliance.orders import Order
 from appliance.schedule import Ticker
+from appliance.silent_alarms import SilentAlarms
 from appliance.store import Database
 
 log = logging.getLogger(__name__)
@@ -104,12 +105,14 @@ class Keeper:
     quiet_ticks: dict[str, int] = field(default_factory=dict)
     gaps: GapAlarms = field(init=False)
     disks: DiskAlarms = field(init=False)
+    silences: SilentAlarms = field(init=False)
     minutes: binding.Minutes = field(init=False)
 
     def __post_init__(self) -> None:
         self.config = taken.with_taken(self.db, self.config)
         self.gaps = GapAlarms(self.config, self.clock)
         self.disks = DiskAlarms(self.config, self.clock)
+        self.silences = SilentAlarms(self.config, self.clock)
         self.minutes = binding.Minutes(self.clock)
 
     @classmethod
@@ -133,6 +136,7 @@ class Keeper:
             self.beat()
         self._checks()
         self._seals()
+        self.silences.look(self.db)
         self._match()
         self.alive.tick(self.db, self.clock)
         self.minutes.tick(self.db)
@@ -175,7 +179,8 @@ class Keeper:
     def beat(self) -> None:
         """Heartbeat, the exams' own time, and what only time decides."""
         self.beaten_mono_s = self.clock.mono_s()
-        self.config = self.gaps.config = self.disks.config = taken.with_taken(self.db, self.config)
+        self.config = taken.with_taken(self.db, self.config)
+        self.gaps.config = self.disks.config = self.silences.config = self.config
         self.last = steps.look(self.db, self.clock, self.last)
         health.beat(self.db, self.clock, NAME, self.last.as_note())
         exams.count_time(self.db, self.config, self.clock)
