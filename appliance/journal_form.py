@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -107,7 +108,7 @@ def cells(config: Config, words: Words, act: Act) -> list[str]:
     if answer is not None and signer is None:
         refused = words.say(N_("{name} declined: {word}"), name=answer.signer.name, word=answer.word)
     return [
-        str(act.seq), words.day(started), _rooms(config, words, act), words.minute(act.started_at),
+        str(act.seq), words.day(started), rooms_named(config, words, act.rooms), words.minute(act.started_at),
         _ended(words, act), _action(words, act), *_person(words, act.executor), "",
         *(_person(words, signer) if signer else (refused, "")), _signed(config, words, act) if signer else "",
     ]  # fmt: skip
@@ -120,10 +121,10 @@ def _ended(words: Words, act: Act) -> str:
     return words.minute(act.ended_at) if begun == ended else f"{words.day(ended)} {words.minute(act.ended_at)}"
 
 
-def _rooms(config: Config, words: Words, act: Act) -> str:
+def rooms_named(config: Config, words: Words, codes: Iterable[str]) -> str:
     """0001, 0001–0017; a room without a number goes by its name."""
     names = {room.code: room.code if room.code.isdigit() else room.name.in_(words.language) for room in config.rooms}
-    return "–".join(names.get(code, code) for code in act.rooms)
+    return "–".join(names.get(code, code) for code in codes)
 
 
 def _action(words: Words, act: Act) -> str:

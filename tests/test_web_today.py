@@ -75,7 +75,7 @@ def test_the_system_page_puts_a_silent_service_on_top(site: Site) -> None:
         health.beat(site.db, site.clock, service)
     said = see(site, Role.ADMIN, "/system")
     assert "1 thing needs attention Attention Archivist: hands recordings over Not heard since 11:41:07." in said
-    assert "A service of the box is silent: archivist" in see(site, Role.TECHNICIAN)
+    assert "A service of the box is silent: Archivist: hands recordings over" in see(site, Role.TECHNICIAN)
 
 
 def test_a_service_that_never_began_is_told(site: Site) -> None:

@@ -17,7 +17,7 @@ from appliance.model import N_
 from appliance.store import Database
 from web import access, alarms, checks, context, marks
 from web.cameras import plates_of, todays_exam
-from web.health import disks, late_services
+from web.health import SERVICE_WORDS, disks, late_services
 from web.journal import waiting_for
 from web.rights import needs
 
@@ -166,7 +166,7 @@ def tasks(db: Database) -> list[Task]:
             Task(
                 "fault",
                 "server",
-                words.say(N_("A service of the box is silent: {service}"), service=name),
+                words.say(N_("A service of the box is silent: {service}"), service=words.say(SERVICE_WORDS[name])),
                 url_for("health.system"),
             )
             for name in late_services(db)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from flask import Blueprint, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from appliance import accounts, exams, journal, journal_search, kinds
+from appliance import accounts, exams, journal, journal_form, journal_search, kinds
 from appliance.alarm_classes import SILENT
 from appliance.config import Config
 from appliance.journal import Entry
@@ -79,11 +79,13 @@ VERDICT_WORDS = {"accepted": N_("confirmed"), "asked": N_("asked back"), "refuse
 
 
 def sentence(entry: Entry) -> Message:
-    """The entry as people read it: roles and verdicts by their titles instead of their keys."""
+    """The entry as people read it: rooms, roles and verdicts by their names instead of their keys."""
     if _hushed(entry):
         return message(N_("A message of the panel; security has it"))
     said = kinds.sentence(entry)
     args = dict(said.args)
+    if isinstance(rooms := entry.data.get("rooms"), list):
+        args["rooms"] = journal_form.rooms_named(context.config(), context.words(), rooms) or None
     if args.get("role") in set(Role):
         args["role"] = context.role_title(str(args["role"]))
     if args.get("verdict") in VERDICT_WORDS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date, datetime, timedelta
+from itertools import groupby
 
 from flask import Blueprint, Response, request
 from flask.typing import ResponseReturnValue
@@ -21,6 +22,7 @@ from web.rights import needs
 views = Blueprint("journal_form", __name__)
 
 SHOWN = 200  # rows of a page; the print has them all
+HEADS = [(over, [name for _, name in names]) for over, names in groupby(journal_form.COLUMNS, lambda each: each[0])]
 FIELDS = ("exam", "from", "to", "room", "person", "action", "language")
 
 
@@ -75,8 +77,8 @@ def form() -> ResponseReturnValue:
     rows = [(act, journal_form.cells(config, words, act)) for act in found.acts[-SHOWN:]]
     return context.page(
         "journal_form.html", given=given, refusal=refusal, rows=rows,
-        count=len(found.acts), shown=SHOWN, columns=journal_form.COLUMNS, language=language, head=found.checkpoint,
-        form_words=words, **choices(db),
+        count=len(found.acts), shown=SHOWN, columns=journal_form.COLUMNS, heads=HEADS, language=language,
+        head=found.checkpoint, form_words=words, **choices(db),
     ), 200 if refusal is None else 409  # fmt: skip
 
 
