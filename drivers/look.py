@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from drivers.types import DriverError
 
 WIDTH, HEIGHT = 160, 90
+JPEG_WIDTH = 640
 TILE_WIDTH, TILE_HEIGHT = 8, 6
 MOVED_LEVELS = 2.0  # of 255, on the mean over the picture: a good sensor's noise, this small, is below 1
 DARK_LEVEL = 32  # of 255: a pixel below it shows nothing on a monitor
@@ -47,19 +48,31 @@ class Facts:
 
 def decode(data: bytes) -> list[Grey]:
     """Every key frame in the bytes of a film (MP4, or one JPEG), small and grey. Raises LookError if there is none."""
+    size = WIDTH * HEIGHT
+    found = _decoded(data, size, "-fps_mode", "passthrough", "-vf",
+                     f"scale={WIDTH}:{HEIGHT}:flags=area,format=gray", "-f", "rawvideo")  # fmt: skip
+    pictures = np.frombuffer(found, np.uint8)[: len(found) // size * size].reshape(-1, HEIGHT, WIDTH)
+    return list(pictures)
+
+
+def jpeg(data: bytes) -> bytes:
+    """The first key frame of a film as a JPEG for a page, at most `JPEG_WIDTH` wide. Raises LookError."""
+    return _decoded(data, 100, "-frames:v", "1", "-vf", f"scale='min({JPEG_WIDTH},iw)':-2,format=yuvj420p",
+                    "-c:v", "mjpeg", "-q:v", "5", "-f", "image2pipe")  # fmt: skip
+
+
+def _decoded(data: bytes, least_bytes: int, *how: str) -> bytes:
+    """What one short ffmpeg makes of the film's key frames."""
     argv = ["setpriv", "--pdeathsig", "KILL", "ffmpeg", "-hide_banner", "-v", "error", "-threads", "1",
-            "-skip_frame", "nokey", "-i", "pipe:0", "-map", "0:v:0", "-fps_mode", "passthrough",
-            "-vf", f"scale={WIDTH}:{HEIGHT}:flags=area,format=gray", "-f", "rawvideo", "pipe:1"]  # fmt: skip
+            "-skip_frame", "nokey", "-i", "pipe:0", "-map", "0:v:0", *how, "pipe:1"]  # fmt: skip
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
     try:
         done = subprocess.run(argv, input=data, capture_output=True, timeout=TIMEOUT_S, env=environment)
     except subprocess.TimeoutExpired as late:
         raise LookError(f"no key frame was decoded within {TIMEOUT_S:.0f} s") from late
-    size = WIDTH * HEIGHT
-    if len(done.stdout) < size:
+    if len(done.stdout) < least_bytes:
         raise LookError(done.stderr.decode(errors="replace").strip()[-200:] or "there is no key frame in it")
-    pictures = np.frombuffer(done.stdout, np.uint8)[: len(done.stdout) // size * size].reshape(-1, HEIGHT, WIDTH)
-    return list(pictures)
+    return done.stdout
 
 
 def without_clock(picture: Grey, top: float, bottom: float) -> Grey:

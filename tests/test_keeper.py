@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -18,15 +19,18 @@ import numpy as np
 import pytest
 import time_machine
 
-from appliance import cameras, exams, health, journal, orders, snapshots, store
+from appliance import cameras, exams, health, journal, orders, snapshots, stills, store
 from appliance.checks import results
 from appliance.clock import Clock, FakeClock, SystemClock
 from appliance.config import Config
 from appliance.model import ApplianceError, Person, Role
 from appliance.services import keeper
 from appliance.services.keeper import Keeper
+from appliance.stills import Stills
 from appliance.store import Database
 from demo.cameras_process import Address
+from drivers import look
+from tests.fakes import recorded_site
 from tests.fakes.cameras import StartCameras, camera
 from tests.fakes.cameras import virtual_cameras as virtual_cameras
 from tests.fakes.exam_site import END, ROOT, START, TECHNICIAN, clock_at, database, planned, site
@@ -315,12 +319,15 @@ def test_a_keeper_killed_in_the_middle_of_the_checks_runs_them_again_and_once(tm
     assert len(journal.entries(db, exam=exam.id, kinds=["checks.finished"])) == 1
 
 
-def test_snapshots_are_kept_fresh_and_whole(virtual_cameras: StartCameras, tmp_path: Path) -> None:
-    config = site(tmp_path, virtual_cameras([camera("hq")]).addresses)
+def test_snapshots_are_kept_fresh_and_whole_and_where_there_are_none_a_second_of_the_stream_is_asked_for(
+    virtual_cameras: StartCameras, tmp_path: Path
+) -> None:
+    found = virtual_cameras([camera("hq")]).addresses
+    config = site(tmp_path, found)
     path = cameras.snapshot_path(config.data, "hq")
     database(config).close()
     stop = threading.Event()
-    thread = snapshots.start(config, stop)
+    thread = snapshots.start(config, SystemClock(), stop)
     try:
         until(path.exists, "a first picture")
         first = path.stat().st_mtime_ns
@@ -331,6 +338,32 @@ def test_snapshots_are_kept_fresh_and_whole(virtual_cameras: StartCameras, tmp_p
     assert cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR) is not None
     assert [p.name for p in path.parent.iterdir()] == ["hq.jpg"]
 
+    without = config.cameras[0].model_copy(update={"onvif": None, "stream": found["hq"].rtsp_url})
+    of = Stills(config, SystemClock(), threading.Event(), busy=frozenset({"hq"}))
+    assert of.take(without) is None  # it records, or is about to
+    of.busy = frozenset()
+    still = of.take(without)
+    assert still is not None
+    assert cv2.imdecode(np.frombuffer(still.jpeg, np.uint8), cv2.IMREAD_COLOR) is not None
+    assert of.take(without) is None  # it was asked just now
+
+
+def test_a_camera_that_is_recorded_is_not_asked_its_newest_key_frame_is_on_the_disk(tmp_path: Path) -> None:
+    config = site(tmp_path, {"hq": Address("hq", "", "http://127.0.0.1:9/onvif", "examsite", "-")})
+    folder, clock = config.incoming / "hq", SystemClock()
+    for name, seconds in (("a-000000.mp4", 2.0), ("b-000000.mp4", 3.0)):
+        made = recorded_site.film(folder / name, seconds)
+    of = Stills(config, clock, threading.Event())
+    still = of.take(config.cameras[0])
+    assert still is not None
+    assert still.at_s == made.stat().st_mtime  # when it was written, however late we look
+    picture = cv2.imdecode(np.frombuffer(still.jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    assert picture.shape[1] <= look.JPEG_WIDTH
+    for old in folder.iterdir():
+        os.utime(old, (0, 0))
+    assert stills.newest_recorded(config, clock, config.cameras[0]) is None  # nobody writes it any more
+
 
 def test_a_refused_password_is_not_tried_again_until_it_is_another(
     refusing_camera: RefusingCamera, tmp_path: Path
@@ -338,7 +371,7 @@ def test_a_refused_password_is_not_tried_again_until_it_is_another(
     config = site(tmp_path, {"hq": Address("hq", "", refusing_camera.url, "examsite", "wrong")})
     database(config).close()
     stop = threading.Event()
-    thread = snapshots.start(config, stop)
+    thread = snapshots.start(config, SystemClock(), stop)
     try:
         until(lambda: refusing_camera.tries > 0, "the password was tried")
         time.sleep(1)

@@ -22,7 +22,7 @@ from appliance.services import recorder
 from appliance.wanted import Want
 from drivers import fmp4
 from drivers.fmp4_live import Tail
-from tests.fakes import recorded_site
+from tests.fakes import recorded_site, seeded_site
 from tests.fakes.cameras import StartCameras, camera
 from tests.fakes.recorded_site import RecorderProcess, lost_or_twice, wait_until
 from tests.fakes.seeded_site import Site
@@ -206,8 +206,11 @@ def told_by_the_wall_clock(site: Site) -> None:
 @pytest.mark.usefixtures("told_by_the_wall_clock")
 def test_the_page_is_given_bytes_that_play_and_what_they_are(site: Site, visit: Visit, tmp_path: Path) -> None:
     begun(site)
+    seeded_site.picture(site.config, "hq", "HQ", site.clock.now())
     guard = visit(Role.SECURITY)
     told = guard.client.get("/cameras/hq/live.json").get_json()
+    assert not told["still_old"]
+    assert told["still"].endswith("\xa0s ago")
     assert told["video"].startswith("avc1.")
     assert told["audio"] == "mp4a.40.2"
     with closing(guard.client.get("/cameras/hq/live.mp4?origin_s=3", buffered=False)) as answer:

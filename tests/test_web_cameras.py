@@ -70,7 +70,8 @@ def test_before_their_hours_cameras_wait_with_the_hour(before: Site) -> None:
 def test_an_old_picture_shows_its_time_and_loses_its_live_look(visit: Visit) -> None:
     page = visit(Role.TECHNICIAN).get("/cameras").text
     plate = page[page.index('id="plate-corridor-2"') :]
-    assert "picture of 11:37:57" in plate
+    assert "3\xa0min\xa010\xa0s ago" in plate
+    assert "picture of 11:37:57, 3 min 10 s ago" in visit(Role.TECHNICIAN).page("/cameras/corridor-2")
     assert 'class="plate old trouble" id="plate-corridor-2"' in page
     assert 'class="plate" id="plate-room-0001"' in page
 

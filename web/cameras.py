@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from appliance import archive, cameras, coverage, exams
 from appliance.cameras import CameraState
-from appliance.clock import parse
+from appliance.clock import iso, parse
 from appliance.config import Camera, Config
 from appliance.coverage import Gap
 from appliance.exams import Exam, Window
@@ -22,7 +22,9 @@ from web.rights import needs
 
 views = Blueprint("cameras", __name__)
 
-PICTURE_OLD_S = 5.0  # a picture older than this gets its hatched edge: it must not look live
+PICTURE_OLD_S = 15.0  # an older one gets its hatched edge: it must not look live. Without snapshots they are 10 apart
+SILENT_S = 5.0
+NAMED_AGE_S = 3600.0  # older ones are told by their date
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Plate:
     clock: Face | None
     picture_at: datetime | None
     picture_old: bool
+    stamp: Message | None  # how old it is, in words that fit a small plate
+    told: Message | None  # the same with its time
 
 
 def face(state: CameraState | None, window: Window | None, next_at: datetime | None, now: datetime,
@@ -63,7 +67,7 @@ def face(state: CameraState | None, window: Window | None, next_at: datetime | N
         return Face("plain", "circle", message(N_("Not required now")))
     silent_s = cameras.silent_for_s(state, now)
     since_s = max(0.0, (now - parse(state.last_frame_at or state.since_at)).total_seconds())
-    if state.state == "recording" and (silent_s is None or silent_s <= max(stall_s, PICTURE_OLD_S)):
+    if state.state == "recording" and (silent_s is None or silent_s <= max(stall_s, SILENT_S)):
         return Face("plain", "circle-dot", message(N_("Recording")), recording=True)
     if state.state == "connecting":
         return Face("outline", "refresh-cw", message(N_("Connecting, {since_s}"), since_s=round(since_s)))
@@ -92,13 +96,27 @@ def plates_of(db: Database, config: Config) -> list[Plate]:
     found = []
     for camera in config.cameras:
         state, window, next_at = states.get(camera.id), required.get(camera.id), coming.get(camera.id)
-        at = _picture_at(config, camera.id)
+        at = picture_at(config, camera.id)
         found.append(Plate(
             camera, state, window, next_at,
             face(state, window, next_at, now, config.profile.recording.stall_s, recorder_late),
-            clock_face(state, config), at, at is None or (now - at).total_seconds() > PICTURE_OLD_S,
+            clock_face(state, config), at, *picture_age(at, now),
         ))  # fmt: skip
     return found
+
+
+def picture_age(at: datetime | None, now: datetime) -> tuple[bool, Message | None, Message | None]:
+    """Whether a picture is old, and how old, short and whole; one of the future (the clock was set back) is old too."""
+    if at is None:
+        return True, None, None
+    age_s, moment = (now - at).total_seconds(), {"picture_at": iso(at), "picture_day": iso(at)}
+    short = message(N_("{age_s} ago"), age_s=max(0, round(age_s)))
+    if abs(age_s) <= PICTURE_OLD_S:
+        return False, short, short
+    if 0 < age_s <= NAMED_AGE_S:
+        return True, short, message(N_("picture of {picture_at}, {age_s} ago"), age_s=round(age_s), **moment)
+    whole = message(N_("picture of {picture_day}, {picture_at}"), **moment)
+    return True, message(N_("picture of {picture_day}"), **moment), whole
 
 
 def _coming(db: Database, config: Config, now: datetime) -> dict[str, datetime]:
@@ -112,7 +130,7 @@ def _coming(db: Database, config: Config, now: datetime) -> dict[str, datetime]:
     return found
 
 
-def _picture_at(config: Config, camera: str) -> datetime | None:
+def picture_at(config: Config, camera: str) -> datetime | None:
     path = cameras.snapshot_path(config.data, camera)
     try:
         return datetime.fromtimestamp(path.stat().st_mtime, UTC)

@@ -18,7 +18,7 @@ from appliance.live_view import Stream
 from appliance.model import N_, Message, message
 from appliance.streams import folder_of
 from web import context
-from web.cameras import Plate, plates_of
+from web.cameras import Plate, picture_age, picture_at, plates_of
 from web.health import late_services
 from web.rights import needs
 
@@ -55,17 +55,20 @@ def _plate(camera_id: str) -> Plate:
 def state(camera_id: str) -> ResponseReturnValue:
     """How it stands with a camera somebody watches, and the box's clock. Asking is wishing: it keeps a camera running.
 
-    `now_s` is what the stream's `origin_s` counts from; `video` and `audio` are codecs, null while nothing comes.
+    `now_s` is what the stream's `origin_s` counts from; `video` and `audio` are codecs, null while nothing comes;
+    `still` says how old the still picture is.
     """
     house, config = context.house(), context.config()
     config.camera(camera_id)
     live_view.wish(context.database(), house.clock, camera_id)
+    old, _short, still = picture_age(picture_at(config, camera_id), context.now())
     with closing(_stream(camera_id, origin_s=None)) as stream:
         header = stream.header if stream.begin() else None
     return jsonify(
         now_s=house.clock.mono_s(), video=header and header.video, audio=header and header.audio,
         second=live_view.newest(config, folder_of(camera_id, "second")) is not None,
         say=context.words().say(_why(camera_id)) if header is None else "",
+        still=context.words().say(still) if still is not None else "", still_old=old,
     )  # fmt: skip
 
 

@@ -67,7 +67,7 @@ def main(config: Config, clock: Clock, stop: threading.Event) -> None:
         keeper = Keeper.begin(db, config, clock)
         health.started(db, clock, NAME)
         keeper.beat()
-        snapshots.start(config, stop)
+        snapshots.start(config, clock, stop)
         box_events.start(config, clock, stop)
         camera_looks.start(config, clock, stop)
         camera_acts.start(config, clock, stop)

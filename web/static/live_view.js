@@ -10,6 +10,7 @@
   const FAST_S = 1.6, SEEK_S = 3, STANDS_S = 5, KEPT_S = 8; // faster when more behind; jump; not live any more; kept behind
   const ASK_MS = 1000, CLOCK_MS = 5000, STILL_MS = 2000, PACE_MS = 250, MUTE_MS = 5000;
   let session = 0, sound = false, small = false, originS = null, buffer = null, media = null, type = "";
+  let aged = "", agedOld = true;
   let clock = null, playing = false, moved = [0, 0], stop = new AbortController(), asked = 0;
   const now = () => performance.now() / 1000;
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -24,8 +25,10 @@
       const told = await answer.json(), tripS = now() - before;
       if (clock === null || tripS <= clock.tripS || now() - clock.at > 60) clock = { tripS, at: now(), offsetS: told.now_s - before - tripS / 2 };
       asked = now();
+      [aged, agedOld] = [told.still, told.still_old];
+      age();
       return told;
-    } catch (_) { return null; }
+    } catch (_) { [aged, agedOld] = ["", true]; age(); return null; }
   }
   const behindS = () => clock === null || originS === null ? null : now() + clock.offsetS - originS - video.currentTime;
 
@@ -38,11 +41,17 @@
     none.hidden = live || !still.hidden;
     wholeButton.disabled = !live;
     stamp.hidden = !live && still.hidden;
-    if (!live) { stamp.textContent = say.sayStill; view.classList.remove("old"); }
+    view.classList.remove("old");
+    age();
+  }
+  function age() { // how old the still picture is; without the box's word it counts as old
+    if (playing) return;
+    stamp.textContent = agedOld ? aged || say.sayStill : `${say.sayStill}, ${aged}`;
+    view.classList.toggle("old", agedOld && !still.hidden);
   }
   function tell(text) { if (why.textContent !== text) why.textContent = text; why.hidden = !text; }
   function freshStill() { if (!playing) still.src = `${say.picture}?at=${Date.now()}`; }
-  still.addEventListener("load", () => { if (!playing) { still.hidden = false; none.hidden = true; stamp.hidden = false; stamp.textContent = say.sayStill; } });
+  still.addEventListener("load", () => { if (!playing) { still.hidden = false; none.hidden = true; stamp.hidden = false; age(); } });
   still.addEventListener("error", () => { if (!playing) { still.hidden = true; none.hidden = false; stamp.hidden = true; } });
 
   // --- one viewing after another, until the page is hidden or left
