@@ -20,8 +20,8 @@ from appliance.model import Actor
 from appliance.store import Database
 
 __all__ = [
-    "CAUSES", "CameraCoverage", "Gap", "Judged", "begin_outage", "cause", "end_outages", "evidence", "gaps", "judged",
-    "open_outage", "summary", "update",
+    "CAUSES", "CameraCoverage", "Gap", "Judged", "begin_outage", "cause", "end_outages", "evidence", "gaps",
+    "gaps_within", "judged", "open_outage", "summary", "update",
 ]  # fmt: skip
 
 IGNORED_S = 0.02  # below one frame of any camera: the rounding of two clocks
@@ -97,6 +97,13 @@ def evidence(db: Database) -> tuple[int, ...] | None:
 def gaps(db: Database, exam_id: str) -> list[Gap]:
     """The exam's gaps as last worked out, by camera and time."""
     return [_gap(row) for row in db.rows("select * from gap where exam = ? order by camera, starts_at", (exam_id,))]
+
+
+def gaps_within(db: Database, camera: str, since: datetime, until: datetime) -> list[Gap]:
+    """One camera's gaps of whatever exam that lie in a span, as last worked out."""
+    return [_gap(row) for row in db.rows(
+        "select * from gap where camera = ? and starts_at < ? and ends_at > ? order by starts_at",
+        (camera, iso(until), iso(since)))]  # fmt: skip
 
 
 def _gap(row: dict[str, object]) -> Gap:

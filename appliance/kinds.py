@@ -105,6 +105,10 @@ KINDS: Mapping[str, str] = {
     "camera.unpassword": N_("Camera did not take another password for {user}: {note}"),
     "camera.rebooted": N_("Camera was started again from here: {after}"),
     "camera.unrebooted": N_("Camera was told to start again and did not: {note}"),
+    "camera.card_fetched": N_(
+        "Copied from the camera's card for {from_at}–{to_at}: {file}, {size_bytes}, SHA-256 {sha256}. It fills no gap"
+    ),
+    "camera.card_unfetched": N_("The camera's card did not give {from_at}–{to_at}: {note}"),
     "camera.asked": N_("{name} asked: {what}, {target}"),
     "camera.taken": N_("{name} took in camera {camera_name}: {maker} {model}, serial number {serial}, at {address}"),
     "camera.renamed": N_("{name} named camera {before} {after}, room {room_after}"),

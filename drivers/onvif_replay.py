@@ -5,7 +5,6 @@ One ffmpeg reads through the relay, in which a Player asks for the span and ends
 
 from __future__ import annotations
 
-import os
 import shutil
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -25,17 +24,6 @@ from drivers.types import DriverError
 HOLE_S = 0.5  # two pictures further apart than this, and than three times the usual, have a hole between them
 FFMPEG_WAIT_S = 60.0  # ffmpeg's own patience: more than any silence the player lets pass
 LOOK_S = 0.2
-SENTENCES = {
-    "nothing": "The card has nothing of that time.",
-    "password": "The camera refuses this name or password for what is on its card.",
-    "busy": "The camera plays to somebody else, or is too busy.",
-    "refused": "The camera refuses to play from its card: {detail}",
-    "unreachable": "Nothing answers where the camera says that its card is played from.",
-    "silent": "The camera agreed to play, and sent nothing.",
-    "elsewhere": "The camera plays another time than was asked for.",
-    "disk full": "There is no space left where the copy goes.",
-    "broken": "What the camera plays cannot be read: {detail}",
-}
 STATUSES = {401: "password", 403: "password", 404: "nothing", 457: "nothing", 453: "busy", 503: "busy"}
 TROUBLES = {"password": "password", "no stream": "nothing", "silent": "silent", "unreachable": "unreachable",
             "disk full": "disk full"}  # fmt: skip
@@ -43,10 +31,11 @@ NO_TAG = 551  # "Option not supported": the camera does not know `Require: onvif
 
 
 class ReplayError(DriverError):
-    """Nothing was to be had; `reason` is a key of SENTENCES."""
+    """Nothing was to be had. Reasons: nothing (of that time on the card), password, busy, refused, unreachable, silent
+    (it agreed to play and sent nothing), elsewhere (it plays another time), disk full, broken (cannot be read)."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(SENTENCES[reason].format(detail=detail))
+        super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason, self.permanent, self.detail = reason, reason == "password", detail
 
 
@@ -55,6 +44,8 @@ class Played:
     """What a span became. `times`: of each picture, by the camera's clock, in their order; empty where it stamps none.
 
     `ended`: asked (all was played), terminal (the camera says it was the last), silent or closed (it just stopped).
+    `faults`: untagged (it does not know onvif-replay and was asked without), early (it begins long before what was
+    asked for; that was left out), unstamped, miscounted (the file does not hold as many pictures as it stamped).
     """
 
     frames: int
@@ -88,7 +79,7 @@ class Wish:
 def fetch(wish: Wish) -> Played:
     """Play it into its file, which must not be there yet. The file may begin up to a key-frame distance earlier.
 
-    It is on disk when this returns. Raises ReplayError; what is in the file then is worth nothing.
+    Raises ReplayError; what is in the file then is worth nothing.
     """
     try:
         asked = rtsp_ask.ask(wish.source, wish.timeout_s)
@@ -133,24 +124,14 @@ def _played(player: Player, file: Path, without: bool) -> Played:
     except (fmp4.Unreadable, FileNotFoundError) as error:
         reason = "elsewhere" if player.ended == "asked" else "broken"
         raise ReplayError(reason, str(error)) from error
-    _sync(file)
     faults = []
     if without:
-        faults.append("The camera does not know onvif-replay; it was asked to play without.")
+        faults.append("untagged")
     if player.early:
-        faults.append("The camera begins long before the time asked for; what came before was left out.")
+        faults.append("early")
     if not player.stamps:
-        faults.append("The camera does not say which time its pictures are of.")
+        faults.append("unstamped")
     elif len(player.stamps) != facts.frames:
-        faults.append(f"The camera stamped {len(player.stamps)} pictures, the file holds {facts.frames}.")
+        faults.append("miscounted")
     times = tuple(datetime.fromtimestamp(at_s, UTC) for at_s in sorted(player.stamps))
     return Played(facts.frames, facts.video, facts.audio, times, player.ended or "closed", tuple(faults))
-
-
-def _sync(file: Path) -> None:
-    for path in (file, file.parent):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

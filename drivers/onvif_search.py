@@ -1,8 +1,7 @@
 """What is on a camera's own card: recordings with their spans, events in a span, and the address to play one from.
 
 ONVIF Recording Search and Replay (Profile G). A search is begun, asked for results until it says Completed, and ended;
-a camera that never says so is asked a bounded number of times. Playing needs an RTSP client of our own, which there is
-not yet (docs/onvif.md, row 31).
+a camera that never says so is asked a bounded number of times. What is found is played by onvif_replay.py.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from drivers.onvif import Camera
@@ -52,7 +51,7 @@ def recordings(camera: Camera) -> tuple[CardSpan, ...]:
     return tuple(
         CardSpan(
             text(first(one, "RecordingToken")), text(first(first(one, "Source"), "Name")),
-            instant(text(first(one, "EarliestRecording"))), instant(text(first(one, "LatestRecording"))),
+            _utc(first(one, "EarliestRecording")), _utc(first(one, "LatestRecording")),
             text(first(one, "RecordingStatus")),
             tuple(text(first(track, "TrackToken")) for track in every(one, "Track")),
         )
@@ -71,8 +70,7 @@ def events(camera: Camera, from_at: datetime, to_at: datetime) -> tuple[CardEven
         event = next(iter(events_of(_as_notification(one))), None)
         if event is not None:
             standing = text(first(one, "StartStateEvent")).lower() in ("true", "1")
-            at = instant(text(first(one, "Time")))
-            told.append(CardEvent(text(first(one, "RecordingToken")), at, event, standing))
+            told.append(CardEvent(text(first(one, "RecordingToken")), _utc(first(one, "Time")), event, standing))
     return tuple(told)
 
 
@@ -83,6 +81,12 @@ def replay_address(camera: Camera, recording: str) -> str:
     if not said:
         raise CameraError("broken", "The camera's answer holds no address.")
     return camera.reach(said)
+
+
+def _utc(element: Any) -> datetime | None:
+    """ONVIF tells UTC; some leave the Z out."""
+    at = instant(text(element))
+    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
 
 def _as_notification(result: Any) -> Any:

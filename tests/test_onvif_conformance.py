@@ -31,9 +31,10 @@ from drivers import (
     onvif_turn,
 )
 from drivers.onvif_options import Stream
-from drivers.onvif_reply import EVENTS, MEDIA1, MEDIA2, REPLAY, SEARCH, CameraError
+from drivers.onvif_reply import EVENTS, MEDIA1, MEDIA2, CameraError
 from drivers.onvif_topics import classified, path_of
 from drivers.types import PtzSpace
+from tests.fakes import card_face
 from tests.fakes.onvif_faces import MakeFace, camera_at, hear, listen, make_face, move
 
 __all__ = ["make_face"]
@@ -280,45 +281,8 @@ def test_row_29_text_in_the_picture_and_snapshots(face: Face) -> None:
     assert camera.snapshot().startswith(b"\xff\xd8")
 
 
-def searched(face: Face) -> None:
-    """A card with one recording and one event, told in two pieces."""
-    face.services |= {SEARCH: "/onvif/search_service", REPLAY: "/onvif/replay_service"}
-    asked: list[int] = []
-
-    def results(f: Face, request: Any) -> str:
-        asked.append(1)
-        return told("GetRecordingSearchResults", request, (
-            f"<r:ResultList><tt:SearchState>{'Searching' if len(asked) == 1 else 'Completed'}</tt:SearchState>"
-            + ("" if len(asked) == 1 else
-               "<tt:RecordingInformation><tt:RecordingToken>card</tt:RecordingToken><tt:Source><tt:Name>hall</tt:Name>"
-               "</tt:Source><tt:EarliestRecording>2026-11-22T04:00:00Z</tt:EarliestRecording><tt:LatestRecording>"
-               "2026-11-22T09:00:00Z</tt:LatestRecording><tt:Track><tt:TrackToken>video</tt:TrackToken></tt:Track>"
-               "<tt:RecordingStatus>Recording</tt:RecordingStatus></tt:RecordingInformation>")
-            + "</r:ResultList>"
-        ))  # fmt: skip
-
-    def kept(f: Face, request: Any) -> str:
-        return told("GetEventSearchResults", request, (
-            "<r:ResultList><tt:SearchState>Completed</tt:SearchState><tt:Result><tt:RecordingToken>card"
-            "</tt:RecordingToken><tt:Time>2026-11-22T05:00:00Z</tt:Time><tt:Event><wsnt:Topic>"
-            "tns1:VideoSource/MotionAlarm</wsnt:Topic><wsnt:Message>"
-            '<tt:Message UtcTime="2026-11-22T05:00:00Z"><tt:Source>'
-            '<tt:SimpleItem Name="Token" Value="lens"/></tt:Source><tt:Data><tt:SimpleItem Name="State" Value="true"/>'
-            "</tt:Data></tt:Message></wsnt:Message></tt:Event><tt:StartStateEvent>false</tt:StartStateEvent></tt:Result>"
-            "</r:ResultList>"
-        ))  # fmt: skip
-
-    token = "<r:SearchToken>s1</r:SearchToken>"
-    face.answers.update(
-        FindRecordings=lambda _f, r: told("FindRecordings", r, token), GetRecordingSearchResults=results,
-        FindEvents=lambda _f, r: told("FindEvents", r, token), GetEventSearchResults=kept,
-        EndSearch=lambda _f, r: told("EndSearch", r, "<r:Endpoint>2026-11-22T09:00:00Z</r:Endpoint>"),
-        GetReplayUri=lambda _f, r: told("GetReplayUri", r, "<r:Uri>rtsp://192.168.1.88:554/replay/card</r:Uri>"),
-    )  # fmt: skip
-
-
 def test_rows_30_31_the_card_is_searched_and_tells_where_it_is_played_from(face: Face) -> None:
-    searched(face)
+    card_face.lay_in(face)
     camera = camera_at(face)
     (span,) = onvif_search.recordings(camera)
     assert (span.recording, span.source, span.tracks, span.status) == ("card", "hall", ("video",), "Recording")
@@ -330,7 +294,7 @@ def test_rows_30_31_the_card_is_searched_and_tells_where_it_is_played_from(face:
 
 
 def test_row_30_a_camera_that_searches_for_ever_is_not_asked_for_ever(face: Face) -> None:
-    searched(face)
+    card_face.lay_in(face)
     asked: list[int] = []
 
     def never(_f: Face, request: Any) -> str:

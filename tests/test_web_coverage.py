@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 
 from appliance import coverage_report, coverage_sign, journal, prints, store
-from appliance.model import Role
+from appliance.model import Actor, Role
 from tests.fakes.seeded_site import Site
 from tests.fakes.visitor import Visitor
 from web import create_app
@@ -42,6 +42,21 @@ def test_while_recording_goes_on_the_page_says_what_is_missing_so_far(visit: Cal
     assert "Recording is not over yet. The report is signed after that." in page
     assert "Sign the report" not in page
     assert "08:55:04–09:02:12" in page
+
+
+def test_a_copy_from_the_cameras_card_is_named_beside_the_gap_and_fills_nothing(
+    after: Site, after_visit: Callable[[Role], Visitor]
+) -> None:
+    visitor, sha256 = after_visit(Role.HEAD), "0123456789abcdef" * 4
+    (before,) = json.loads(visitor.get(PAGE + ".json").data)["rooms"][5]["holes"]
+    fetched = {"from_at": before["starts_at"], "to_at": before["ends_at"], "file": "copy.mp4", "size_bytes": 1}
+    with store.transaction(after.db):
+        for camera in ("corridor-2", "hq"):
+            journal.append(after.db, after.clock, "camera.card_fetched", Actor.service("console"), camera=camera,
+                           sha256=sha256, **fetched)  # fmt: skip
+    page = visitor.page(PAGE)
+    assert page.count("A copy from the camera's card was fetched: copy.mp4, SHA-256 0123-4567-89AB") == 1
+    assert [before] == json.loads(visitor.get(PAGE + ".json").data)["rooms"][5]["holes"]
 
 
 def test_the_head_signs_and_everybody_sees_who_and_when(after: Site, after_visit: Callable[[Role], Visitor]) -> None:

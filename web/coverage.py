@@ -8,7 +8,7 @@ from datetime import timedelta
 from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from appliance import coverage_report, coverage_sign, coverage_words, journal, prints
+from appliance import card_copies, coverage_report, coverage_sign, coverage_words, journal, prints
 from appliance.coverage_report import CameraHole, CameraReport, CoverageReport, RoomReport
 from appliance.coverage_sign import Signature
 from appliance.model import N_, ApplianceError, Message, message
@@ -53,6 +53,7 @@ def report(exam_id: str) -> ResponseReturnValue:
 def _page(exam_id: str, refusal: Message | None = None, status: int = 200) -> ResponseReturnValue:
     config, words = context.config(), context.words()
     found, sha256, signed = report_of(exam_id)
+    fetched = card_copies.copies(context.database())
     hindrance = coverage_sign.hindrance(context.database(), config, found)
     return context.page(
         "coverage.html", found=found, sha256=sha256, signed=signed, refusal=refusal,
@@ -60,6 +61,7 @@ def _page(exam_id: str, refusal: Message | None = None, status: int = 200) -> Re
         title=config.profile.titles.coverage.in_(words.language),
         headline=coverage_words.headline(words, config, found), remark=coverage_words.remark(words, found),
         covered=lambda hole: coverage_words.covered(words, config, hole),
+        copies=lambda hole: card_copies.of(fetched, hole.gap),
         room_columns=coverage_words.ROOM_COLUMNS, room_rows=coverage_words.room_rows(words, config, found),
         clock_columns=coverage_words.CLOCK_COLUMNS,
         clock_rows=coverage_words.clock_rows(words, config, found.cameras),

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import click
 
+from appliance.commands.camera_card import card_
 from appliance.commands.camera_set import preset, reboot, set_password, set_time
 from appliance.commands.camera_target import Target, explained, opened, target_options
 from appliance.commands.common import json_option, out, words
@@ -35,7 +36,7 @@ def camera() -> None:
     """
 
 
-for command in (set_time, set_password, reboot, preset):
+for command in (set_time, set_password, reboot, preset, card_):
     camera.add_command(command)
 
 

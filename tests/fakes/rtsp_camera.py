@@ -72,6 +72,7 @@ class RtspCamera:
     port: int = 0
     requests: list[str] = field(default_factory=list)  # method, and "signed" or "bare"
     sent: list[str] = field(default_factory=list)  # slices as they went out, to whomever
+    due_s: list[float] = field(default_factory=list)  # Unix time at which it saw each of them; it may send them late
     newest: int = -1  # the newest frame that went out, when they are numbered
     _server: socket.socket | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -147,6 +148,10 @@ class RtspCamera:
 
     def frame_due_s(self, number: int) -> float:
         return self._began_s + number / self.manner.fps
+
+    def seen_s(self, number: int) -> float:
+        """When that was, in Unix time."""
+        return time.time() - time.monotonic() + self.frame_due_s(number)
 
 
 class Client:
@@ -239,7 +244,9 @@ class Client:
     def _play(self, asked: dict[str, str]) -> None:
         try:
             if self._manner.card is not None:
-                if rtsp_card.play(self._manner.card, self._manner, self._camera, self.picture, asked):
+                if rtsp_card.play(
+                    self._manner.card, self._manner, self._camera, self.picture, self.sound, asked
+                ):
                     self._wire.shutdown(socket.SHUT_RDWR)
             else:
                 self._send_all()
@@ -277,7 +284,7 @@ class Client:
             place += number - number % len(frames) - first
             stamp = (base + round((place / m.fps + shift_s) * 90000)) % (1 << 32)
             if m.reports and n % m.fps == 0:
-                self._report(stamp)
+                self._report(stamp, number)
             if any(a <= n < b for a, b in m.mute) or (m.rare[0] and number % m.rare[0] >= m.rare[1] and number % m.gop):
                 continue
             if m.numbered:
@@ -289,6 +296,7 @@ class Client:
                 camera.newest = max(camera.newest, number)
             else:
                 camera.sent += [digest(unit) for unit in units_ if kind_of(unit, m.codec) in SLICES[m.codec]]
+            camera.due_s += [camera.seen_s(number)] * (len(camera.sent) - len(camera.due_s))
 
     def picture(self, units: tuple[bytes, ...], sequence: int, stamp: int, extension: bytes = b"") -> int:
         """A whole picture in packets, which go out in one piece; returns the next sequence number."""
@@ -300,13 +308,19 @@ class Client:
         self._flush()
         return sequence
 
+    def sound(self, number: int, extension: bytes) -> None:
+        """The sound of 20 ms, for who counts it."""
+        kind, _, data, ticks = SOUNDS[self._manner.sound]
+        self._rtp(2, kind, number, number * ticks, data, last=False, extension=extension)
+
     def _rtp(
         self, track: int, kind: int, sequence: int, stamp: int, data: bytes, *, last: bool, extension: bytes = b""
     ) -> None:
         self._send(track, rtsp_packets.rtp(kind, sequence, stamp, track, data, last=last, extension=extension), 0)
 
-    def _report(self, stamp: int) -> None:
-        now = time.time() + self._manner.clock_off_s + NTP_EPOCH_S
+    def _report(self, stamp: int, number: int) -> None:
+        """The moment the frame of this stamp was seen, however late it is sent (RFC 3550, 6.4.1)."""
+        now = self._camera.seen_s(number) + self._manner.clock_off_s + NTP_EPOCH_S
         words = struct.pack(">BBHIIIIII", 0x80, 200, 6, 1, int(now), int(now % 1 * (1 << 32)), stamp, 1, 1)
         self._send(1, words, 1)
 

@@ -17,7 +17,9 @@ from tests.fakes.rtsp_packets import CLEAN, END, TERMINAL, replay_extension
 if TYPE_CHECKING:
     from tests.fakes.rtsp_camera import Manner, RtspCamera
 
+SOUNDS_PER_S = 50
 Picture = Callable[[tuple[bytes, ...], int, int, bytes], int]
+Sound = Callable[[int, bytes], None]
 Frame = tuple[int, tuple[bytes, ...]]  # its number, its NAL units
 
 
@@ -41,10 +43,12 @@ class Card:
         return self.begins_at + timedelta(seconds=frame / fps)
 
 
-def play(card: Card, manner: Manner, camera: RtspCamera, picture: Picture, asked: dict[str, str]) -> bool:
+def play(
+    card: Card, manner: Manner, camera: RtspCamera, picture: Picture, sound: Sound, asked: dict[str, str]
+) -> bool:
     """Send what the Range asks for, as fast as it is taken. True: now the camera hangs up."""
     frames = _asked_for(card, manner, camera, asked)
-    sequence = 0
+    sequence = heard = 0
     for n, (number, units) in enumerate(frames):
         if card.breaks_at and number >= card.breaks_at:
             return True
@@ -59,6 +63,9 @@ def play(card: Card, manner: Manner, camera: RtspCamera, picture: Picture, asked
         at_s = card.at(number, manner.fps).timestamp()
         known = card.stamped and asked.get("require") == "onvif-replay"
         extension = replay_extension(at_s, flags, int(asked["cseq"])) if known else b""
+        while manner.sound and heard / SOUNDS_PER_S <= n / manner.fps:
+            sound(heard, extension)
+            heard += 1
         sequence = picture(units, sequence, round(number / manner.fps * 90000), extension)
         camera.sent += [digest(unit) for unit in units if kind_of(unit, manner.codec) in SLICES[manner.codec]]
     return False
