@@ -57,7 +57,11 @@ class Identity:
 
 def of(db: Database) -> Identity:
     """Who this box is. The schema gives every new database an id, so that no entry is ever without one."""
-    row = db.row("select * from box") or {}
+    row = db.row("select * from box")
+    if row is None:
+        raise ApplianceError(
+            N_("The database does not say which box this is. Leave the box on and call the administrator.")
+        )
     return Identity(**{name: value for name, value in row.items() if name != "id"})
 
 

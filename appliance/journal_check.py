@@ -59,9 +59,9 @@ def check(db: Database, given: Sequence[str] = ()) -> Checked:
 
 def _check(db: Database, given: Sequence[str], known: _Known) -> Checked:
     report, own = verifier.Report(), identity.of(db)
-    rows = verifier.Rows(f"{own.origin}/{own.box}/{own.epoch}", _openings(db, known.rows), report)
-    damaged = None
+    rows, damaged = None, None
     try:
+        rows = verifier.Rows(f"{own.origin}/{own.box}/{own.epoch}", _openings(db, known.rows), report)
         leaves = _nodes(db, 0, known.leaves)
         _take(db, rows, leaves, known)
         _tree(db, leaves)
@@ -70,9 +70,8 @@ def _check(db: Database, given: Sequence[str], known: _Known) -> Checked:
         report.add(trouble)
     except sqlite3.DatabaseError as unreadable:
         damaged = str(unreadable)
-    return Checked(
-        rows.count, rows.newest[1], tuple(report.faults), tuple(report.refusals), len(report.held), damaged
-    )
+    entries, head = (0, "0" * 64) if rows is None else (rows.count, rows.newest[1])
+    return Checked(entries, head, tuple(report.faults), tuple(report.refusals), len(report.held), damaged)
 
 
 def _take(db: Database, rows: verifier.Rows, leaves: bytes, known: _Known) -> None:
@@ -122,6 +121,8 @@ def _nodes(db: Database, level: int, count: int) -> bytes:
         "select hash from journal_node where level = ? and idx >= ? and idx < ? order by idx",
         (level, len(nodes) // 32, min(len(nodes) // 32 + AT_ONCE, count)),
     ):
+        if any(len(row["hash"]) != 32 for row in found):  # of no length at all they would never come to an end
+            raise Wrong("tree")
         nodes += b"".join(row["hash"] for row in found)
     return bytes(nodes)
 
@@ -135,7 +136,7 @@ def _tree(db: Database, leaves: bytes) -> None:
         if _nodes(db, level, len(below) // 32) != below:
             raise Wrong("tree")
     beyond = db.value(
-        "select 1 from journal_node where level > 52 or (idx + 1) << level >"
+        "select 1 from journal_node where level not between 0 and 52 or idx < 0 or (idx + 1) << level >"
         " (select coalesce(max(idx), -1) + 1 from journal_node where level = 0) limit 1"
     )
     if beyond is not None:
@@ -151,6 +152,9 @@ def _checkpoints(
     key = verifier.read_key(vkey.encode(), verifier.KEY)
     own = [verifier.read_checkpoint(each.note.encode(), key, f"checkpoint {each.size}", ours_alone=True)
            for each in stored]  # fmt: skip
+    for each, signed in zip(stored, own, strict=True):
+        if each.size != signed.size:  # under another size it would be found, and sent out, as another one's
+            raise Wrong("name", file=signed.file, size=signed.size)
     verifier.hold_against(own, leaves, report)
     if not report.faults:
         report.held = verifier.hold_against(list(verifier.read_given(given, key, report)), leaves, report)

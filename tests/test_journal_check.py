@@ -10,7 +10,7 @@ import pytest
 from appliance import checkpoints, journal, journal_check, store
 from appliance.clock import FakeClock
 from appliance.config import Config
-from appliance.model import Actor, Person, Role
+from appliance.model import Actor, ApplianceError, Person, Role
 from appliance.store import Database
 from tests.fakes import exam_site
 
@@ -95,6 +95,20 @@ def attack(db: Database, statement: str) -> None:
     db.conn.execute(statement)
 
 
+def test_a_damaged_opening_is_told_as_damage(db: Database, clock: FakeClock) -> None:
+    add(db, clock, 8)
+    attack(db, "update journal_personal set value = cast(x'ff' as text)")
+    found = journal_check.check(db)
+    assert "UTF-8" in (found.damaged or "")
+    assert (found.entries, found.held) == (0, 0)
+
+
+def test_a_database_that_does_not_say_whose_it_is_is_not_checked(db: Database) -> None:
+    attack(db, "delete from box")
+    with pytest.raises(ApplianceError, match="which box this is"):
+        journal_check.check(db)
+
+
 @pytest.mark.parametrize(
     ("what", "statement"),
     [
@@ -108,6 +122,10 @@ def attack(db: Database, statement: str) -> None:
         ("tree", "insert into journal_node values (1, 4, zeroblob(32))"),
         ("tree", "insert into journal_node values (9, 0, zeroblob(32))"),
         ("tree", "insert into journal_node values (60, 0, zeroblob(32))"),
+        ("tree", "insert into journal_node values (0, -1, zeroblob(32))"),
+        ("tree", "insert into journal_node values (-1, 0, zeroblob(32))"),
+        ("tree", "pragma ignore_check_constraints = on; update journal_node set hash = x''"),
+        ("name", "update checkpoint set size = 3"),
         ("changed", "update journal set hash = lower(hex(zeroblob(32))) where seq = 9"),
         ("opening-alone", "insert into journal_personal values (10, '/actor/name', zeroblob(32), 'x')"),
     ],
