@@ -23,11 +23,11 @@ from appliance.model import N_, Language
 from appliance.paper import BODY, CELL, REGULAR, TITLE, build, fonts, para, span_line
 from appliance.words import Words
 
-WIDTHS_MM = (13, 19, 25, 15, 18, 40, 27, 25, 20, 27, 24, 20)  # 273 of A4's 297
+WIDTHS_MM = (13, 19, 25, 15, 18, 38, 30, 23, 20, 30, 23, 19)  # 273 of A4's 297; a double surname breaks at its hyphen
 SIGNED_MM = 12  # what a signature needs
 QR_MM = 36
 QR_LEVEL = "M"  # a seventh of the square may be dirty or folded
-SMALL = ParagraphStyle("small", fontName=REGULAR, fontSize=8, leading=9.5)
+SMALL = ParagraphStyle("small", fontName=REGULAR, fontSize=8, leading=9.5, embeddedHyphenation=1)
 LINE = "_" * 60  # what the configuration does not say is written by hand
 
 
@@ -37,7 +37,10 @@ def pdf(config: Config, found: Form, exam: Exam | None, language: Language, prin
     words = Words(language, config.site.zone)
     title = config.profile.titles.journal.in_(language)
     story: list[Flowable] = [para(title, TITLE), *(para(line, BODY) for line in _head(config, words, found, exam))]
-    story += [Spacer(1, 3 * mm), _table(config, words, found), Spacer(1, 4 * mm), KeepTogether(_mark(words, found))]
+    story += [Spacer(1, 3 * mm), _table(config, words, found)]
+    if not found.acts:
+        story.append(para(words.say(N_("No actions in this time.")), BODY))
+    story += [Spacer(1, 4 * mm), KeepTogether(_mark(words, found))]
     return build(story, words, title, _foot(config, words, found, printed_at))
 
 

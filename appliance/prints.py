@@ -73,7 +73,7 @@ def duty_pdf(config: Config, entry: Entry, printed_at: Any, *, silent: bool = Tr
         [para(words.say(N_("Took over")), HEAD), para(str(entry.data["taking"]), CELL), para(signed, CELL), ""],
     ]
     widths = [width * mm for width in (30, 80, 80, 60)]
-    story += [Spacer(1, 6 * mm), Table(signs, colWidths=widths, rowHeights=12 * mm, style=GRID)]
+    story += [Spacer(1, 6 * mm), KeepTogether(Table(signs, colWidths=widths, rowHeights=12 * mm, style=GRID))]
     return build(story, words, title, foot(config, words, printed_at))
 
 
