@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from appliance.clock import Clock
 
-STANDING_S, STANDING_LOOKS = 2.0, 3  # so long, and at so many looks in a row, media time goes at less than...
-STANDING_SHARE = 0.25  # ...this share of its speed though frames come: the time stamps were set back
+STANDING_S, STANDING_LOOKS = 2.0, 3  # so long, and at so many looks in a row, media time stands though frames come...
+STANDING_FRAME_S = 0.001  # ...each of which takes less than this: the time stamps were set back
 HELD_BACK = 1  # frames ffmpeg's parser may let out though nothing came
 
 
@@ -46,18 +46,19 @@ class Backwards:
     """Whether a camera has set its time stamps back: frames come, and media time stands still.
 
     ffmpeg then stamps each frame a tick after the one before, until the old time is reached again: an hour of frames in
-    no time. A new run begins with the new stamps. Small steps are over by themselves.
+    no time. A new run begins with the new stamps. Small steps are over by themselves. Frames that come slowly,
+    because the camera is overloaded, have their time: that is no reason to lose some more.
     """
 
     def __init__(self) -> None:
-        self._since: tuple[float, float] | None = None  # when media time last moved on, and where it was
+        self._since: tuple[float, float, int] | None = None  # when media time last moved on; it, and the frames, then
         self._looks = 0
         self.seen = False
 
-    def look(self, now_s: float, media_s: float) -> None:
-        """New frames are there, up to this media time. One look in vain may follow a silence."""
-        if self._since is None or media_s > self._since[1] + STANDING_SHARE * (now_s - self._since[0]):
-            self._since, self._looks = (now_s, media_s), 0
+    def look(self, now_s: float, media_s: float, frames: int) -> None:
+        """So many frames are there, up to this media time. One look in vain may follow a silence."""
+        if self._since is None or media_s > self._since[1] + STANDING_FRAME_S * (frames - self._since[2]):
+            self._since, self._looks = (now_s, media_s, frames), 0
             return
         self._looks += 1
         self.seen = self.seen or (self._looks >= STANDING_LOOKS and now_s - self._since[0] > STANDING_S)

@@ -303,7 +303,7 @@ class _Watch:
         progress, first = news.progress, not self._pulse.began
         if progress is not None and self._pulse.feel(progress.frames):  # the value must rise: lines come in a stall too
             self._timeline.heard(progress.media_s, progress.frames)
-            self._backwards.look(self._clock.mono_s(), progress.media_s)
+            self._backwards.look(self._clock.mono_s(), progress.media_s, progress.frames)
             self._file.media_s = progress.media_s
             if first:
                 self._loop.first_frame(self._db, self._want, self._timeline.at(progress.media_s))

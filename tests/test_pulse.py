@@ -64,9 +64,10 @@ def test_the_first_frame_may_take_longer_than_the_next_ones() -> None:
     assert pulse.left_s(clock.mono_s()) < 0
 
 
-def test_stamps_that_went_back_are_seen_and_a_silence_is_not_taken_for_it() -> None:
-    back, quiet = Backwards(), Backwards()
+def test_stamps_that_went_back_are_seen_and_neither_a_silence_nor_a_slow_camera_is_taken_for_it() -> None:
+    back, quiet, slow = Backwards(), Backwards(), Backwards()
     for second in range(1, 10):
-        back.look(float(second), min(second, 4) + 0.001 * second)
-        quiet.look(second + (4.0 if second > 4 else 0.0), float(second))
-    assert (back.seen, quiet.seen) == (True, False)
+        back.look(float(second), min(second, 4) + 0.0001 * second, 12 * second)
+        quiet.look(second + (4.0 if second > 4 else 0.0), float(second), 12 * second)
+        slow.look(float(second), 2 * second / 12, 2 * second)  # its encoder makes two of twelve frames a second
+    assert (back.seen, quiet.seen, slow.seen) == (True, False, False)
