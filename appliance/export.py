@@ -195,7 +195,7 @@ def _coverage(
     signed = coverage_sign.signature(db, exam.id, coverage_report.sha256(config, coverage_report.report(
         db, config, exam.id, now)))  # fmt: skip
     head = (extract.rows[-1][0], extract.rows[-1][1]) if extract.rows else (0, journal.GENESIS)
-    paper = prints.coverage_pdf(config, found, signed, head, parse(order.asked_at))
+    paper = prints.coverage_pdf(config, found, signed, head, parse(order.asked_at), None)
     return {COVERAGE: coverage_report.canonical(config, found), COVERAGE_PAPER: paper}
 
 

@@ -1,32 +1,28 @@
 """The access journal's official form on paper: its columns, its head on every page, cells to sign in, and the mark.
 
-At the end stands what makes the paper a witness: the journal's size, the head in words to be read aloud, and a square
-(QR) that holds the whole signed checkpoint. Two people sign the sheet, and whoever rewrites the journal later would
-have to find all sheets. Rows are never split over pages.
+At the end stands the mark that makes the paper a witness (paper_mark.py): two people sign the sheet. Rows are never
+split over pages.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from reportlab.graphics.barcode.qr import QrCodeWidget
-from reportlab.graphics.shapes import Drawing
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
-from reportlab.platypus import Flowable, KeepTogether, Spacer, Table, TableStyle
+from reportlab.platypus import Flowable, Spacer, Table, TableStyle
 
-from appliance import checkpoints, journal_form
+from appliance import journal_form, paper_mark
 from appliance.config import Config
 from appliance.exams import Exam
 from appliance.journal_form import COLUMNS, SIGNATURES, Form
 from appliance.model import N_, Language
 from appliance.paper import BODY, CELL, REGULAR, TITLE, build, fonts, para, span_line
+from appliance.paper_mark import Mark
 from appliance.words import Words
 
 WIDTHS_MM = (13, 19, 25, 15, 18, 38, 30, 23, 20, 30, 23, 19)  # 273 of A4's 297; a double surname breaks at its hyphen
 SIGNED_MM = 12  # what a signature needs
-QR_MM = 36
-QR_LEVEL = "M"  # a seventh of the square may be dirty or folded
 SMALL = ParagraphStyle("small", fontName=REGULAR, fontSize=8, leading=9.5, embeddedHyphenation=1)
 LINE = "_" * 60  # what the configuration does not say is written by hand
 
@@ -40,8 +36,10 @@ def pdf(config: Config, found: Form, exam: Exam | None, language: Language, prin
     story += [Spacer(1, 3 * mm), _table(config, words, found)]
     if not found.acts:
         story.append(para(words.say(N_("No actions in this time.")), BODY))
-    story += [Spacer(1, 4 * mm), KeepTogether(_mark(words, found))]
-    return build(story, words, title, _foot(config, words, found, printed_at))
+    mark = Mark(found.entries, found.checkpoint)
+    numbers = words.say(N_("The numbers of the rows are those of the entries in the journal."))
+    story += paper_mark.block(words, mark, numbers)
+    return build(story, words, title, _foot(config, words, mark, printed_at))
 
 
 def _head(config: Config, words: Words, found: Form, exam: Exam | None) -> list[str]:
@@ -82,37 +80,6 @@ def _row(texts: list[str]) -> list[Flowable]:
             for at, text in enumerate(texts)]  # fmt: skip
 
 
-def _mark(words: Words, found: Form) -> list[Flowable]:
-    """What ties the paper to the journal."""
-    head = found.checkpoint
-    if head is None:
-        return [para(words.say(N_("The journal is not signed yet: this paper is no mark of it.")), BODY)]
-    lines = [
-        words.say(N_("The journal has {entries} entries. Signed are {size}, {moment}."), entries=found.entries,
-                  size=head.size, moment=words.moment(head.at)),
-        words.say(N_("The head, to be read aloud: {spoken}"), spoken=checkpoints.spoken(head.root)),
-        words.say(N_("The square holds the whole signed checkpoint. To check the journal against it: {command}"),
-                  command="examsite verify journal --checkpoint TEXT"),
-        words.say(N_("The numbers of the rows are those of the entries in the journal.")),
-    ]  # fmt: skip
-    beside = TableStyle([("VALIGN", (0, 0), (-1, -1), "MIDDLE")])
-    said = [para(line, BODY) for line in lines]
-    return [Table([[_square(head.note), said]], colWidths=[(QR_MM + 6) * mm, 200 * mm], style=beside)]
-
-
-def _square(note: str) -> Drawing:
-    code = QrCodeWidget(note, barLevel=QR_LEVEL)
-    left, low, right, high = code.getBounds()
-    side = QR_MM * mm
-    drawing = Drawing(side, side, transform=[side / (right - left), 0, 0, side / (high - low), 0, 0])
-    drawing.add(code)
-    return drawing
-
-
-def _foot(config: Config, words: Words, found: Form, printed_at: datetime) -> str:
-    head = found.checkpoint
+def _foot(config: Config, words: Words, mark: Mark, printed_at: datetime) -> str:
     said = words.say(N_("{site}. Printed {moment}"), site=f"{config.site.code}", moment=words.moment(printed_at))
-    if head is None:
-        return said
-    return said + ". " + words.say(N_("Entries {entries}, head of {size}: {spoken}"), entries=found.entries,
-                                   size=head.size, spoken=checkpoints.spoken(head.root))  # fmt: skip
+    return said + paper_mark.foot(words, mark)

@@ -1,4 +1,7 @@
-"""Paper: the alarm log, the duty's report, the coverage report as PDF and CSV, in the site's language."""
+"""Paper: the alarm log, the duty's report, the coverage report as PDF and CSV, in the site's language.
+
+Each PDF carries the journal's mark (paper_mark.py).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 from reportlab.lib.units import mm
 from reportlab.platypus import Flowable, KeepTogether, Spacer, Table
 
-from appliance import alarm_log, coverage_report, coverage_words, duty
+from appliance import alarm_log, coverage_report, coverage_words, duty, paper_mark
 from appliance.config import Config
 from appliance.coverage_report import CoverageReport
 from appliance.coverage_sign import Signature
@@ -30,12 +33,15 @@ from appliance.paper import (
     span_line,
     table_csv,
 )  # fmt: skip
+from appliance.paper_mark import Mark
 from appliance.words import Words
 
 WIDTHS_MM = (25, 36, 66, 43, 44, 25, 34)  # of the log's seven columns: 273 of A4's 297
 
 
-def alarm_log_pdf(config: Config, found: Sequence[alarm_log.Line], span: tuple[Any, Any], printed_at: Any) -> bytes:
+def alarm_log_pdf(
+    config: Config, found: Sequence[alarm_log.Line], span: tuple[Any, Any], printed_at: Any, mark: Mark
+) -> bytes:
     """The log of a span of time, in Annex 8's columns."""
     fonts()
     words = Words(config.site.language, config.site.zone)
@@ -49,6 +55,7 @@ def alarm_log_pdf(config: Config, found: Sequence[alarm_log.Line], span: tuple[A
     ]  # fmt: skip
     if not found:
         story.append(para(words.say(N_("There were no alarms and no tests in this time.")), BODY))
+    story += paper_mark.block(words, mark)
     return build(story, words, title, foot(config, words, printed_at))
 
 
@@ -58,7 +65,7 @@ def alarm_log_csv(config: Config, found: Sequence[alarm_log.Line]) -> bytes:
     return table_csv(words, [[words.say(name) for name in alarm_log.COLUMNS], *alarm_log.cells(words, found)])
 
 
-def duty_pdf(config: Config, entry: Entry, printed_at: Any, *, silent: bool = True) -> bytes:
+def duty_pdf(config: Config, entry: Entry, printed_at: Any, mark: Mark, *, silent: bool = True) -> bytes:
     """The report of one hand-over, with a place for both signatures on paper too."""
     fonts()
     words = Words(config.site.language, config.site.zone)
@@ -74,6 +81,7 @@ def duty_pdf(config: Config, entry: Entry, printed_at: Any, *, silent: bool = Tr
     ]
     widths = [width * mm for width in (30, 80, 80, 60)]
     story += [Spacer(1, 6 * mm), KeepTogether(Table(signs, colWidths=widths, rowHeights=12 * mm, style=GRID))]
+    story += paper_mark.block(words, mark)
     return build(story, words, title, foot(config, words, printed_at))
 
 
@@ -123,9 +131,13 @@ def duty_sections(words: Words, entry: Entry, *, silent: bool = True) -> list[tu
 
 
 def coverage_pdf(
-    config: Config, found: CoverageReport, signed: Signature | None, head: tuple[int, str], printed_at: Any
+    config: Config, found: CoverageReport, signed: Signature | None, head: tuple[int, str], printed_at: Any,
+    mark: Mark | None,
 ) -> bytes:
-    """The coverage report with its fingerprint, the journal's head and a place to sign on paper too."""
+    """The coverage report with its fingerprint, the journal's head and a place to sign on paper too.
+
+    In a hand-over it has no `mark` of its own: the journal and its checkpoint lie beside it.
+    """
     fonts()
     words = Words(config.site.language, config.site.zone)
     title = config.profile.titles.coverage.in_(words.language)
@@ -142,6 +154,8 @@ def coverage_pdf(
         widths = [width * mm for width in widths_mm]
         story += [para(words.say(heading), SECTION), Table(cells, colWidths=widths, repeatRows=1, style=GRID)]
     story += [Spacer(1, 4 * mm), KeepTogether(_coverage_proof(words, config, found, signed, head))]
+    if mark is not None:
+        story += paper_mark.block(words, mark)
     return build(story, words, title, foot(config, words, printed_at))
 
 

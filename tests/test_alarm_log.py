@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from appliance import accounts, alarm_log, duty, journal, prints
+from appliance import accounts, alarm_log, duty, journal, paper_mark, prints
 from appliance.model import Actor, ApplianceError, Person, Role
 from appliance.words import Words
 from tests.fakes.panel_site import guard
@@ -157,7 +157,8 @@ def test_the_same_facts_give_the_same_paper(desk: Desk, smirnov: Person) -> None
     desk.hears("fire.alarm")
     now = desk.clock.now()
     span = (now - timedelta(days=1), now)
-    once, again = (prints.alarm_log_pdf(desk.config, log(desk), span, now) for _ in range(2))
+    mark = paper_mark.newest(desk.db)
+    once, again = (prints.alarm_log_pdf(desk.config, log(desk), span, now, mark) for _ in range(2))
     assert once == again
     assert once.startswith(b"%PDF-")
     assert b"PTSans" in once
@@ -167,7 +168,7 @@ def test_a_long_log_has_as_many_pages_as_it_needs(desk: Desk) -> None:
     for number in range(120):
         desk.hears("tamper", f"{number:03d}")
     now = desk.clock.now()
-    pdf = prints.alarm_log_pdf(desk.config, log(desk), (now, now), now)
+    pdf = prints.alarm_log_pdf(desk.config, log(desk), (now, now), now, paper_mark.newest(desk.db))
     pages = len(re.findall(rb"/Type /Page\b", pdf))
     assert pages > 3
     assert f"/Count {pages}".encode() in pdf
@@ -178,7 +179,8 @@ def test_a_word_as_long_as_the_page_and_markup_do_not_break_the_paper(desk: Desk
     assert recorded.alarm is not None
     conclude(desk, recorded.alarm, "<b>x</b> & " + "я" * 480)
     now = desk.clock.now()
-    assert prints.alarm_log_pdf(desk.config, log(desk), (now, now), now).startswith(b"%PDF-")
+    mark = paper_mark.newest(desk.db)
+    assert prints.alarm_log_pdf(desk.config, log(desk), (now, now), now, mark).startswith(b"%PDF-")
 
 
 def test_the_table_opens_in_a_spreadsheet_and_runs_no_formula(desk: Desk) -> None:
@@ -203,7 +205,7 @@ def test_the_duty_report_says_the_same_as_paper_and_as_a_table(desk: Desk, smirn
     shelved = "Пожар, Дым, коридор 1: отложено до 22.11.2026 10:00. Ремонт окна. Петров Николай Иванович"
     assert f"Отложено и выведено из работы;{shelved}" in text
     assert "Замечания;Ключи сданы" in text
-    assert prints.duty_pdf(desk.config, entry, desk.clock.now()).startswith(b"%PDF-")
+    assert prints.duty_pdf(desk.config, entry, desk.clock.now(), paper_mark.newest(desk.db)).startswith(b"%PDF-")
 
 
 def test_the_fonts_are_those_the_list_names() -> None:

@@ -15,12 +15,12 @@ from pathlib import Path
 import cv2
 import pytest
 
-from appliance import access, anchors, checkpoints, exams, journal, journal_form, journal_paper
+from appliance import access, accounts, anchors, checkpoints, duty, exams, journal, journal_form, journal_paper
 from appliance.journal_form import Asked, Form
 from appliance.model import Actor, ApplianceError, Role
 from appliance.words import Words
 from tests.fakes import pdf_page
-from tests.fakes.seeded_site import Site
+from tests.fakes.seeded_site import PASSWORD, Site
 from tests.fakes.visitor import Visitor
 from tests.test_site_command import ROOT
 
@@ -131,6 +131,19 @@ def test_the_square_on_paper_holds_the_whole_checkpoint_and_is_large_enough(day:
         head = checkpoints.latest(day.db)
         assert head is not None
         assert read(boxes) == head.note
+
+
+def test_every_other_print_bears_the_same_square(day: Site, visit: Visit) -> None:
+    accounts.add(day.db, day.config, day.clock, Actor.service("console"), "smirnov", "Смирнов И. И.", Role.SECURITY,
+                 "ru", PASSWORD)  # fmt: skip
+    number = duty.hand_over(day.db, day.config, day.clock, ("petrov", PASSWORD), ("smirnov", PASSWORD), number=0)
+    checkpoints.sign(day.db, day.config, day.clock, "asked")
+    head, ivanova = checkpoints.latest(day.db), visit(Role.HEAD)
+    assert head is not None
+    for address in ("/alarms/log.pdf", f"/duty/{number}.pdf", "/exams/russian/coverage.pdf"):
+        squares = [boxes for page in pdf_page.contents(ivanova.get(address).data)
+                   if (boxes := list(pdf_page.squares(page)))]  # fmt: skip
+        assert [read(boxes) for boxes in squares] == [head.note], address
 
 
 def read(boxes: list[pdf_page.Box]) -> str:

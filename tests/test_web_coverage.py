@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 from flask import Flask
 
-from appliance import coverage_report, coverage_sign, journal, prints, store
+from appliance import coverage_report, coverage_sign, journal, paper_mark, prints, store
 from appliance.model import Actor, Role
 from tests.fakes.seeded_site import Site
 from tests.fakes.visitor import Visitor
@@ -123,7 +123,8 @@ def test_the_bars_show_what_is_recorded_and_what_is_not(site: Site, app: Flask) 
 def test_the_paper_is_the_same_for_the_same_facts_and_changes_with_them(after: Site) -> None:
     def paper(signed: coverage_sign.Signature | None = None) -> bytes:
         found = coverage_report.report(after.db, after.config, "russian", after.clock.now())
-        return prints.coverage_pdf(after.config, found, signed, (7, "ab" * 32), after.clock.now())
+        mark = paper_mark.newest(after.db)
+        return prints.coverage_pdf(after.config, found, signed, (7, "ab" * 32), after.clock.now(), mark)
 
     found = coverage_report.report(after.db, after.config, "russian", after.clock.now())
     sha256 = coverage_report.sha256(after.config, found)

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from appliance import alarm_log, prints
+from appliance import alarm_log, paper_mark, prints
 from appliance.model import N_, ApplianceError, Message, Role, message
 from web import context
 from web.rights import needs
@@ -52,7 +52,8 @@ def log() -> ResponseReturnValue:
 @needs("alarms.read")
 def pdf() -> ResponseReturnValue:
     day = asked_day()
-    data = prints.alarm_log_pdf(context.config(), lines_of(day), span(day), context.now())
+    mark = paper_mark.newest(context.database())
+    data = prints.alarm_log_pdf(context.config(), lines_of(day), span(day), context.now(), mark)
     return _file(data, "application/pdf", f"alarm-log-{day.isoformat()}.pdf")
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from appliance import card_copies, coverage_report, coverage_sign, coverage_words, journal, prints
+from appliance import card_copies, coverage_report, coverage_sign, coverage_words, journal, paper_mark, prints
 from appliance.coverage_report import CameraHole, CameraReport, CoverageReport, RoomReport
 from appliance.coverage_sign import Signature
 from appliance.model import N_, ApplianceError, Message, message
@@ -115,8 +115,8 @@ def sign(exam_id: str) -> ResponseReturnValue:
 @needs("coverage.read")
 def pdf(exam_id: str) -> ResponseReturnValue:
     found, _, signed = report_of(exam_id)
-    head = journal.head(context.database())
-    data = prints.coverage_pdf(context.config(), found, signed, head, context.now())
+    db = context.database()
+    data = prints.coverage_pdf(context.config(), found, signed, journal.head(db), context.now(), paper_mark.newest(db))
     return _file(data, "application/pdf", f"coverage-{found.exam.id}.pdf")
 
 

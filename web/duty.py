@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from appliance import accounts, duty, prints
+from appliance import accounts, duty, paper_mark, prints
 from appliance.journal import Entry
 from appliance.model import N_, ApplianceError, Message, Role, message
 from web import context
@@ -71,7 +71,8 @@ def report(seq: int) -> ResponseReturnValue:
 @views.get("/duty/<int:seq>.pdf")
 @needs("alarms.read")
 def pdf(seq: int) -> ResponseReturnValue:
-    data = prints.duty_pdf(context.config(), _entry(seq), context.now(), silent=trusted())
+    mark = paper_mark.newest(context.database())
+    data = prints.duty_pdf(context.config(), _entry(seq), context.now(), mark, silent=trusted())
     return _file(data, "application/pdf", f"duty-{seq}.pdf")
 
 

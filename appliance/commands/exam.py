@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from appliance import coverage_report, coverage_sign, coverage_words, exams, journal, prints
+from appliance import coverage_report, coverage_sign, coverage_words, exams, journal, paper_mark, prints
 from appliance.clock import SystemClock, iso
 from appliance.commands.common import config_option, json_option, load, out, words
 from appliance.config import Config
@@ -124,7 +124,7 @@ def coverage(exam_id: str, as_json: bool, pdf: Path | None, config_file: Path) -
     sha256 = coverage_report.sha256(config, found)
     signed = coverage_sign.signature(db, exam_id, sha256)
     if pdf is not None:
-        pdf.write_bytes(prints.coverage_pdf(config, found, signed, journal.head(db), now))
+        pdf.write_bytes(prints.coverage_pdf(config, found, signed, journal.head(db), now, paper_mark.newest(db)))
     if as_json:
         click.echo(coverage_report.canonical(config, found), nl=False)
         return
