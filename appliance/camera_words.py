@@ -75,7 +75,7 @@ REASONS: Mapping[str, str] = {
 
 def why(reason: str, detail: str) -> Message:
     """Why a camera did not do it."""
-    return message(REASONS.get(reason, REASONS["fault"]), detail=detail)
+    return message(REASONS.get(reason, REASONS["fault"]), detail=told(detail).as_json())
 
 
 # What drivers/onvif*.py says of a camera, where a value stands in it; sentences without one are said as they are.
@@ -87,19 +87,65 @@ WITH_VALUE = (
     N_("The camera allows {value} kbit/s."),
     N_("The camera lists a wrong address for a service; it was found at {value}."),
     N_("The camera does not speak ONVIF at port 80; it was found at port {value}."),
+    N_("The camera lists {value} profiles; only the first were read."),
     N_("It gives no snapshot. {value}"),
+    N_("Asked {operation}, the camera answered {value}; what fits was read."),
+    N_("{what} could not be read."),
+    N_("Nothing answers at {where}."),
+    N_("The camera gives no picture (HTTP {status})."),
+    N_("The camera at {where} gave no answer within {value} s."),
+    N_("The camera at {where} answers nonsense ({kind})."),
+    N_("The camera at {where} speaks no TLS that we know."),
+    N_("The snapshot address of profile {token} is no web address and was left out."),
+    N_("Profile {token} does not say how its picture is encoded; its address was taken."),
+    N_("Profile {token} has no encoder any more."),
+    N_("The camera's answer is empty (HTTP {status})."),
+    N_("The camera says: {value}"),
+    N_("The camera names addresses at another host ({value}); they were asked at {where}."),
+    N_("The device answers, but not in ONVIF (HTTP {status})."),
+    N_("It has not come back within {value} s."),
+    N_("The camera has no relay {token}."),
+    N_("The camera has no recording job {token}."),
+    N_("The camera has no mode {token} for {source}."),
+    N_("The camera has no profile {token}."),
+    N_("The camera has no {value} sound."),
+    N_("The camera has no {value} configuration."),
+    N_("The camera has no {kind} configuration {token}."),
+    N_("The camera has not turned there within {value} s."),
+    N_("The camera has no preset {token}."),
+    N_("It has: {value}."),
+    N_("The camera is spoken to by {value}; it was left on."),
+    N_("The camera has no {codec}."),
+    N_("Profiles ({value})"),
+    N_("What answers at {where} does not speak HTTP."),
+    N_("The camera lists {value} profiles; the first {most} were read."),
+    N_("It is no address of a stream: {value}"),
 )
 
 
 def sentences(said: str) -> list[Message]:
     """What a driver said of a camera, sentence by sentence, so that each can be said in another language."""
-    found = []
-    for one in re.split(r"(?<=\.) (?=[A-Z])", said):
-        for text in WITH_VALUE:
-            before, _, after = text.partition("{value}")
-            if one.startswith(before) and one.endswith(after) and len(one) > len(before) + len(after):
-                found.append(message(text, value=one[len(before):len(one) - len(after)]))
-                break
-        else:
-            found.append(message(one.replace("{", "(").replace("}", ")")))
-    return found
+    return [_sentence(one) for one in re.split(r"(?<=\.) (?=[A-Z])", said) if one]
+
+
+def _sentence(said: str) -> Message:
+    for text in WITH_VALUE:
+        pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(text))
+        pattern = pattern.replace("(?P<codec>.+)", r"(?P<codec>[A-Z]\S*)")  # H264: a word of ours is something else
+        if (fits := re.fullmatch(pattern, said, re.DOTALL)) is not None:
+            values = fits.groupdict()
+            if "what" in values:  # which part of the camera: a word of ours
+                return message(text, what=_sentence(values["what"]).as_json())
+            return Message(text, values)
+    return message(said.replace("{", "(").replace("}", ")"))
+
+
+def told(said: str) -> Message:
+    """The same as one message, for where one stands: a journal entry, an order's result."""
+    found = sentences(said)
+    if not found:
+        return Message("")
+    whole = found[-1]
+    for one in reversed(found[:-1]):
+        whole = message("{first} {then}", first=one.as_json(), then=whole.as_json())
+    return whole

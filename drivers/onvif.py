@@ -126,6 +126,8 @@ class Camera:
                 self._clock_shift_s = None
                 self.note("The camera tells no time that makes sense; its requests are signed with ours.")
                 return None
+            if reply.first(answer, "UTCDateTime") is None:
+                self.note("The camera tells its local time alone; it was counted back by its zone.")
             if self._line.auth and not signed:  # row 8
                 self.note("The camera tells its time only to those who sign in.")
             said_s = said.timestamp() + ROUNDING_S - (self._slip_s or 0.0)

@@ -6,15 +6,16 @@ WS-UsernameToken. So a password is shown to it once, in one form; cameras lock o
 
 from __future__ import annotations
 
+import http.client
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import requests
 import urllib3
-from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
 
+from drivers.onvif_digest import Digest, basic, chosen
 from drivers.onvif_reply import CameraError, parse
 from drivers.onvif_text import complete, is_envelope, utf8
 from drivers.onvif_way import REDIRECTS, Moved, OldTls
@@ -40,7 +41,7 @@ class Line:
         self._note = note
         self._accepted = False
         self._refused: CameraError | None = None
-        self._digests: dict[str, HTTPDigestAuth] = {}
+        self._digests: dict[str, Digest] = {}
         self._session = requests.Session()
         self._moved = Moved()
         self._session.trust_env = False  # no proxy and no .netrc stands between us and a camera
@@ -60,16 +61,16 @@ class Line:
         limit_s = timeout_s or self._timeout_s
         headers = {"Content-Type": f'{SOAP}; action="{action}"' if action else SOAP}
         if not self.auth:
-            status, got, body = self._fetch("POST", url, headers, write(False), None, limit_s, again)
+            status, got, body = self._fetch("POST", url, headers, write(False), limit_s, again)
             challenge = got.get("WWW-Authenticate", "")
             if status != 401 and not _refuses(body, status):
                 return parse(body, status, wanted, self._note)
             self._may_sign_in()
-            self._choose(challenge, body)
+            self._choose(url, challenge, body)
         self._may_sign_in()
         status, challenge, body = self._signed(url, headers, write, limit_s, again)
         if status == 401 and self._accepted and _wants(challenge, body) != self.auth:  # row 1: set otherwise meanwhile
-            self._choose(challenge, body)
+            self._choose(url, challenge, body)
             self._note("The camera changed how it wants to be signed in to.")
             status, challenge, body = self._signed(url, headers, write, limit_s, again)
         if status == 401 or _refuses(body, status):
@@ -80,12 +81,25 @@ class Line:
     def _signed(
         self, url: str, headers: dict[str, str], write: Callable[[bool], bytes], limit_s: float, again: bool
     ) -> tuple[int, str, bytes]:
-        # Each service address has a Digest state of its own: some cameras tie the nonce to it (onvif.md, row 2).
-        auth: AuthBase | None = self._digest_for(url) if self.auth == "digest" else None
-        if self.auth == "basic":
-            auth = HTTPBasicAuth(self.user, self._password)
-        status, got, body = self._fetch("POST", url, headers, write(self.auth == "wsse"), auth, limit_s, again)
+        if self.auth == "digest":
+            status, got, body = self._by_digest("POST", url, headers, write(False), limit_s, again)
+        else:
+            in_the_clear = basic(self.user, self._password) if self.auth == "basic" else {}
+            data = write(self.auth == "wsse")
+            status, got, body = self._fetch("POST", url, {**headers, **in_the_clear}, data, limit_s, again)
         return status, got.get("WWW-Authenticate", ""), body
+
+    def _by_digest(
+        self, method: str, url: str, headers: Mapping[str, str], data: bytes, limit_s: float, again: bool = True
+    ) -> tuple[int, Any, bytes]:
+        """Signed by the newest challenge of this address; when that is too old, once more by the one it then sends."""
+        known = self._digest_for(url)
+        for last in (False, True):
+            signed = known.headers(method, self._moved.at(url), data)
+            status, got, body = self._fetch(method, url, {**headers, **signed}, data, limit_s, again)
+            if status != 401 or last or known.answered or not known.take(got.get("WWW-Authenticate", "")):
+                break
+        return status, got, body
 
     def forgive(self) -> None:
         """Let a refused password be shown once more: there is a reason to think that something else was wrong."""
@@ -109,22 +123,26 @@ class Line:
         return body
 
     def _picture(self, url: str) -> tuple[int, bytes]:
-        status, got, body = self._fetch("GET", url, {}, None, None, self._timeout_s)
+        status, got, body = self._fetch("GET", url, {}, b"", self._timeout_s)
         if status == 401:
             self._may_sign_in()
-            by_digest = "digest" in got.get("WWW-Authenticate", "").lower()
-            auth: AuthBase = (HTTPDigestAuth if by_digest else HTTPBasicAuth)(self.user, self._password)
-            status, _, body = self._fetch("GET", url, {}, None, auth, self._timeout_s)
+            if self._digest_for(url).take(got.get("WWW-Authenticate", "")):
+                status, _, body = self._by_digest("GET", url, {}, b"", self._timeout_s)
+            else:
+                in_the_clear = basic(self.user, self._password)
+                status, _, body = self._fetch("GET", url, in_the_clear, b"", self._timeout_s)
             self._accepted = self._accepted or status != 401
         return status, body
 
-    def _digest_for(self, url: str) -> HTTPDigestAuth:
+    def _digest_for(self, url: str) -> Digest:
         if url not in self._digests and len(self._digests) >= MOST_DIGESTS:
             self._digests.pop(next(iter(self._digests)))
-        return self._digests.setdefault(url, HTTPDigestAuth(self.user, self._password))
+        return self._digests.setdefault(url, Digest(self.user, self._password))
 
-    def _choose(self, challenge: str, body: bytes) -> None:
+    def _choose(self, url: str, challenge: str, body: bytes) -> None:
         self.auth = _wants(challenge, body)
+        if self.auth == "digest":
+            self._digest_for(url).take(challenge)
         if self.auth == "basic":
             self._note("The camera wants its password in the clear (HTTP Basic); it was given so.")
 
@@ -144,26 +162,28 @@ class Line:
         return self._refused
 
     def _fetch(
-        self, method: str, url: str, headers: dict[str, str], data: bytes | None, auth: AuthBase | None,
-        timeout_s: float, again: bool = True,
+        self, method: str, url: str, headers: Mapping[str, str | bytes], data: bytes, timeout_s: float,
+        again: bool = True,
     ) -> tuple[int, Any, bytes]:  # fmt: skip
         """One request within the limits, asked once more when a kept connection turns out to be closed."""
         for _ in range(MOST_STEPS):
             url = self._moved.at(url)
             try:
-                found = self._exchange(method, url, headers, data, auth, timeout_s)
+                found = self._exchange(method, url, headers, data, timeout_s)
             except CameraError as error:
                 if not error.hung_up or not again:
                     raise
-                found = self._exchange(method, url, headers, data, auth, timeout_s)
-            if found[0] not in REDIRECTS or not self._moved.follows(url, found[1].get("Location", "")):
+                found = self._exchange(method, url, headers, data, timeout_s)
+            if found[0] not in REDIRECTS:
+                break
+            if not self._moved.follows(url, found[1].get("Location", "")):
+                self._note("The camera sends us on to another host, in a circle, or nowhere; it was not followed.")
                 break
             self._note("The camera sends us on to another of its addresses; it was followed.")
         return found
 
     def _exchange(
-        self, method: str, url: str, headers: dict[str, str], data: bytes | None, auth: AuthBase | None,
-        timeout_s: float,
+        self, method: str, url: str, headers: Mapping[str, str | bytes], data: bytes, timeout_s: float
     ) -> tuple[int, Any, bytes]:  # fmt: skip
         where = urlsplit(url).hostname or url
         nobody = f"Nothing answers at {where}. Check its power, cable and address."
@@ -171,9 +191,8 @@ class Line:
             reply = self._session.request(
                 method,
                 url,
-                data=data,
+                data=data or None,
                 headers=headers,
-                auth=auth,
                 timeout=timeout_s,
                 allow_redirects=False,
                 stream=True,
@@ -192,8 +211,10 @@ class Line:
             if not self._session.verify:
                 raise CameraError("broken", f"The camera at {where} speaks no TLS that we know.") from error
             self._trust_anybody()
-            return self._exchange(method, url, headers, data, auth, timeout_s)
+            return self._exchange(method, url, headers, data, timeout_s)
         except requests.ConnectionError as error:
+            if _no_http(error):
+                raise CameraError("foreign", f"What answers at {where} does not speak HTTP.") from error
             hung_up = bool(error.args) and isinstance(error.args[0], urllib3.exceptions.ProtocolError)
             raise CameraError("unreachable", nobody, hung_up=hung_up) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
@@ -229,12 +250,21 @@ class Line:
         return piece
 
 
+def _no_http(error: BaseException | None) -> bool:
+    """Whether something answered, and it was no HTTP. A closed connection is told by the same library in that class."""
+    while error is not None:
+        if isinstance(error, http.client.BadStatusLine) and not isinstance(error, http.client.RemoteDisconnected):
+            return True
+        inside = next((each for each in error.args if isinstance(each, BaseException)), None)
+        error = error.__context__ or inside
+    return False
+
+
 def _wants(challenge: str, body: bytes) -> str:
     """The sign-in a refusal asks for. Basic only when a web server refuses: ONVIF's own way is never in the clear."""
-    said = challenge.lower()
-    if "digest" in said:
+    if chosen(challenge) is not None:
         return "digest"
-    return "basic" if "basic" in said and not is_envelope(body) else "wsse"
+    return "basic" if "basic" in challenge.lower() and not is_envelope(body) else "wsse"
 
 
 def _refuses(body: bytes, status: int) -> bool:

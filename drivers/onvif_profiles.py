@@ -16,6 +16,7 @@ from drivers.onvif_reply import MEDIA1, MEDIA2, CameraError
 from drivers.types import StreamProfile
 
 STREAM_SETUP = {"Stream": "RTP-Unicast", "Transport": {"Protocol": "RTSP"}}
+MOST = 64  # a recorder of sixteen channels lists 48; each costs two questions
 EVERYTHING = ("VideoSource", "VideoEncoder", "AudioSource", "AudioEncoder", "PTZ")  # for who knows no "All"
 FILLED = ("codec", "width", "height", "fps", "sound", "gop", "bit_rate_kbps", "source", "view", "name",
           "multicast", "metadata", "analytics")  # fmt: skip
@@ -23,7 +24,7 @@ FILLED = ("codec", "width", "height", "fps", "sound", "gop", "bit_rate_kbps", "s
 
 def read_profiles(camera: Asked) -> tuple[StreamProfile, ...]:
     """Every profile with a picture, Media2's first, in the camera's order."""
-    first, second = _listed(camera, MEDIA2), _listed(camera, MEDIA1)
+    first, second = (_not_too_many(camera, _listed(camera, service)) for service in (MEDIA2, MEDIA1))
     found = []
     for token, profile in first.items():
         services = (MEDIA2, MEDIA1) if token in second else (MEDIA2,)
@@ -42,6 +43,13 @@ def read_profiles(camera: Asked) -> tuple[StreamProfile, ...]:
     if not found:
         camera.note("The camera lists no profile with a picture.")
     return tuple(found)
+
+
+def _not_too_many(camera: Asked, listed: dict[str, StreamProfile]) -> dict[str, StreamProfile]:
+    if len(listed) <= MOST:
+        return listed
+    camera.note(f"The camera lists {len(listed)} profiles; only the first were read.")
+    return dict(list(listed.items())[:MOST])
 
 
 def _listed(camera: Asked, service: str) -> dict[str, StreamProfile]:
@@ -98,6 +106,13 @@ def _uri(camera: Asked, service: str, operation: str, token: str) -> str:
     said = reply.text(reply.first(camera.ask(service, operation, ProfileToken=token, **how), "Uri"))
     if not said:
         raise CameraError("broken", "The camera's answer holds no address.")
+    if operation == "GetStreamUri":
+        begun = reply.stream_begun(said)
+        if not begun:
+            raise CameraError("broken", f"It is no address of a stream: {said[:80]}")
+        if begun != said:
+            camera.note("The camera leaves out how its stream's address begins; it was completed.")
+        said = begun
     return camera.reach(said)
 
 

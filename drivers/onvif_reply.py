@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from lxml import etree
 
+from drivers.onvif_text import BEGINS, ENDS
 from drivers.types import DriverError, StreamProfile
 
 MEDIA1 = "http://www.onvif.org/ver10/media/wsdl"
@@ -46,6 +47,9 @@ CATEGORIES = {
 }
 # A namespace is written with a slash too many, or in other letters: it is still that service.
 SPACES = {space.lower(): space for space in (MEDIA2, *CATEGORIES.values())}
+STREAMS = ("rtsp", "rtsps", "rtspt", "rtspu", "http", "https")
+DOCUMENT_TYPE = re.compile(rb"<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>", re.DOTALL)
+TYPE_BYTES = 1 << 16
 NOT_LET_IN = ("NotAuthorized", "FailedAuthentication", "FailedCheck", "InvalidSecurity", "InvalidSecurityToken")
 
 
@@ -97,6 +101,12 @@ def _documents(body: bytes) -> list[bytes]:
 
 def _body_of(document: bytes, note: Callable[[str], None]) -> Any:
     parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, huge_tree=False)
+    document, cut = _without_type(document)
+    if cut:
+        note("The camera's answer brings a document type of its own, which SOAP forbids; it was cut out.")
+    if BEGINS.search(document) and not ENDS.search(document):
+        note("The camera's answer ends too early; what had come was read.")
+        document = document[: document.rfind(b">") + 1]  # a text that was cut off is no value
     try:
         root = etree.fromstring(_as_utf8(document.strip(b"\x00 \t\r\n\xef\xbb\xbf"), note), parser)
     except etree.XMLSyntaxError:  # nothing that even recovery could read
@@ -106,6 +116,12 @@ def _body_of(document: bytes, note: Callable[[str], None]) -> Any:
     if len(parser.error_log):
         note("The camera's XML is not well-formed; it was read all the same.")
     return first(root, "Body")
+
+
+def _without_type(document: bytes) -> tuple[bytes, bool]:
+    """Without a <!DOCTYPE ...> and its entities (SOAP 1.2, 5: there must be none); whether there was one."""
+    found = DOCUMENT_TYPE.search(document[:TYPE_BYTES])
+    return (document[: found.start()] + document[found.end() :], True) if found else (document, False)
 
 
 def _as_utf8(document: bytes, note: Callable[[str], None]) -> bytes:
@@ -173,15 +189,33 @@ def _attribute(element: Any, name: str) -> str:
 
 
 def clock_of(reply: Any) -> datetime | None:
-    """GetSystemDateAndTime's UTC time; None when it is missing or absurd (minute 61, year 2485-13: rows 7, 9)."""
-    utc = first(reply, "UTCDateTime")
+    """GetSystemDateAndTime's UTC time; None when it is missing or absurd (minute 61, year 2485-13: rows 7, 9).
+
+    A camera that tells its local time alone is believed where it names a zone that makes sense.
+    """
+    utc, beside = first(reply, "UTCDateTime"), timedelta()
+    if utc is None:
+        utc, east = first(reply, "LocalDateTime"), zone_east(text(first(reply, "TZ")))
+        if east is None:
+            return None
+        summer = text(first(reply, "DaylightSavings")).lower() in ("true", "1")
+        beside = east + timedelta(hours=1 if summer else 0)
     if utc is None:
         return None
     parts = [first(utc, name) for name in ("Year", "Month", "Day", "Hour", "Minute", "Second")]
     try:
-        return datetime(*(int(text(part)) for part in parts), tzinfo=UTC)  # type: ignore[misc,arg-type]
+        return datetime(*(int(text(part)) for part in parts), tzinfo=UTC) - beside  # type: ignore[misc,arg-type]
     except (ValueError, OverflowError):
         return None
+
+
+def zone_east(said: str) -> timedelta | None:
+    """How far east of Greenwich a POSIX zone is in winter: MSK-3, <+05>-5:00. None when it is none."""
+    found = re.match(r"(?:<[^>]+>|[A-Za-z]{3,})([+-]?)(\d{1,2})(?::(\d{2}))?", said)
+    if found is None or int(found[2]) > 14:
+        return None
+    west = timedelta(hours=int(found[2]), minutes=int(found[3] or 0))
+    return west if found[1] == "-" else -west
 
 
 def services_of(reply: Any) -> dict[str, str]:
@@ -295,6 +329,22 @@ def reachable(address: str, device_url: str) -> str:
         return urlunsplit((known.scheme, _without_user(known.netloc), said.path, said.query, ""))
     ports = [part for part in _without_user(said.netloc).rpartition("]")[2].split(":")[1:] if part.isdigit()]
     return urlunsplit((said.scheme, f"{host}:{ports[0]}" if ports else host, said.path, said.query, ""))
+
+
+def stream_begun(address: str) -> str:
+    """A stream's address with the beginning a camera left out; "" when it is of a kind that is no stream.
+
+    The host put in for a missing one counts for nothing: `reachable` writes ours.
+    """
+    said = "".join(address.split())
+    if re.match(r"//|[\w.-]+:\d+(/|$)|\d+\.\d+\.\d+\.\d+(/|$)", said):
+        return f"rtsp://{said.lstrip('/')}"
+    scheme, colon, rest = said.partition(":")
+    if not colon or "/" in scheme or "?" in scheme:
+        return f"rtsp://camera/{said.lstrip('/')}"
+    if scheme.lower() not in STREAMS:
+        return ""
+    return said if rest.startswith("//") else f"{scheme}://camera/{rest.lstrip('/')}"
 
 
 def oddity(address: str, device_url: str) -> str:

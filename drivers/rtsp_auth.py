@@ -36,7 +36,7 @@ def challenges(headers: Iterable[str]) -> list[Challenge]:
     for header in headers:
         scheme, _, rest = header.strip().partition(" ")
         given = {name.lower(): (quoted or bare).strip() for name, quoted, bare in
-                 re.findall(r'(\w+)\s*=\s*(?:"([^"]*)"|([^,]*))', rest)}  # fmt: skip
+                 re.findall(r'(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^,]*))', rest)}  # fmt: skip
         if scheme.lower() in ("basic", "digest"):
             qop = tuple(part.strip() for part in given.get("qop", "").split(",") if part.strip())
             algorithm = given.get("algorithm", "").lower() or "md5"
@@ -67,8 +67,11 @@ def chosen(asked: list[Challenge]) -> Challenge | None:
     return min(known, key=strength, default=None)
 
 
-def signature(asked: Challenge, user: str, password: str, method: str, url: str, count: int = 1) -> str:
-    """The Authorization header's value for one request; `count`: the how manieth with this nonce."""
+def signature(
+    asked: Challenge, user: str, password: str, method: str, url: str, count: int = 1, body: bytes = b""
+) -> str:
+    """The Authorization header's value for one request; `count`: the how manieth with this nonce. The `body` counts
+    where nothing but auth-int is offered."""
     if asked.scheme == "basic":
         return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
     make = _hash(asked.algorithm)
@@ -77,8 +80,9 @@ def signature(asked: Challenge, user: str, password: str, method: str, url: str,
     one = make(f"{user}:{asked.realm}:{password}")
     if asked.algorithm.endswith("-sess"):
         one = make(f"{one}:{asked.nonce}:{cnonce}")
-    two = make(f"{method}:{url}")
-    middle = f"{number}:{cnonce}:auth:" if asked.qop else ""
+    qop = "auth-int" if "auth-int" in asked.qop and "auth" not in asked.qop else "auth"
+    two = make(f"{method}:{url}:{make(body)}" if qop == "auth-int" else f"{method}:{url}")
+    middle = f"{number}:{cnonce}:{qop}:" if asked.qop else ""
     words = [f'username="{user}"', f'realm="{asked.realm}"', f'nonce="{asked.nonce}"', f'uri="{url}"',
              f'response="{make(f"{one}:{asked.nonce}:{middle}{two}")}"']  # fmt: skip
     if asked.algorithm != "md5":
@@ -86,12 +90,17 @@ def signature(asked: Challenge, user: str, password: str, method: str, url: str,
     if asked.opaque:
         words.append(f'opaque="{asked.opaque}"')
     if asked.qop:
-        words += ["qop=auth", f"nc={number}", f'cnonce="{cnonce}"']
+        words += [f"qop={qop}", f"nc={number}", f'cnonce="{cnonce}"']
     return "Digest " + ", ".join(words)
 
 
-def _hash(algorithm: str) -> Callable[[str], str] | None:
+def _hash(algorithm: str) -> Callable[[str | bytes], str] | None:
     name = HASHES.get(algorithm.removesuffix("-sess"))
     if name is None or name not in hashlib.algorithms_available:
         return None
-    return lambda text: hashlib.new(name, text.encode(), usedforsecurity=False).hexdigest()
+
+    def made(said: str | bytes) -> str:
+        data = said.encode() if isinstance(said, str) else said
+        return hashlib.new(name, data, usedforsecurity=False).hexdigest()
+
+    return made

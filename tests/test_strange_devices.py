@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import random
 import re
 import secrets
 import ssl
 import subprocess
 from collections.abc import Callable
+from urllib.request import parse_http_list, parse_keqv_list
 
 import pytest
 
-from demo.onvif_face import Face
+from demo.onvif_face import ANSWERS, Asked, Face
 from demo.onvif_set_face import furnish
 from drivers.onvif import Camera
 from drivers.onvif_reply import CameraError
@@ -309,3 +311,90 @@ def test_no_answer_however_spoilt_ends_in_anything_but_words(make_face: MakeFace
         else:
             read += 1
     assert read, "it is not all refused: what is left of a camera is read"
+
+
+HASHES = {"MD5": "md5", "SHA-256-sess": "sha256", "SHA-512-256": "sha512_256"}
+
+
+@pytest.mark.parametrize(
+    ("offered", "user"),
+    [
+        (['qop="auth-int", nonce="n1"'], USER),
+        (['qop="auth", algorithm=SHA-512-256, nonce="n1"'], USER),
+        (['qop="auth,auth-int", algorithm=SHA-256-sess, nonce="n1"'], "Наблюдатель"),
+        (['algorithm=MD5, nonce="old"', 'qop="auth", algorithm=SHA-512-256, nonce="n1"'], USER),
+    ],
+)
+def test_a_camera_with_a_digest_of_its_own_kind_is_signed_in_to_by_the_strongest_it_offers(
+    make_face: MakeFace, offered: list[str], user: str
+) -> None:
+    face = make_face()
+    face.open_operations |= set(face.answers)
+    shown: list[str] = []
+
+    def own(request: Request, answer: Answer) -> bytes:
+        said = parse_keqv_list(parse_http_list(request.headers.get("authorization", "")[7:]))
+        algorithm = said.get("algorithm", "MD5")
+
+        def made(text: str | bytes) -> str:
+            return hashlib.new(HASHES[algorithm], text.encode() if isinstance(text, str) else text).hexdigest()
+
+        one = made(f"{user}:a \\\"b\\\", c:{PASSWORD}")
+        if algorithm.endswith("-sess"):
+            one = made(f"{one}:{said['nonce']}:{said['cnonce']}")
+        whole = f":{made(request.body)}" if said.get("qop") == "auth-int" else ""
+        middle = ":".join(said.get(name, "") for name in ("nonce", "nc", "cnonce", "qop"))
+        shown.append(said.get("nonce", ""))
+        if said.get("response") != made(f"{one}:{middle}:{made(f'POST:{request.path}{whole}')}"):
+            head = [("WWW-Authenticate", f'Digest realm="a \\"b\\", c", {one}') for one in offered]
+            return plainly(request, Answer(401, b"", head))
+        return plainly(request, answer)
+
+    with StrangeLine(face, own) as line:
+        facts = Camera(line.url, user, PASSWORD, 3).facts()
+    assert (facts.serial, facts.auth) == ("SN-1", "digest")
+    assert "n1" in shown and "old" not in shown
+
+
+def test_what_a_camera_leaves_out_cuts_off_or_adds_is_survived_and_said(make_face: MakeFace) -> None:
+    face = make_face()
+    face.subject.clock_offset_s = 3 * 3600
+
+    def spoil(asked: Asked, body: bytes) -> bytes:
+        body = body.replace(b"UTCDateTime", b"LocalDateTime").replace(b"UTC0", b"MSK-3")
+        body = body.replace(b"rtsp://127.0.0.1:5554/", b"/")
+        if asked.operation == "GetDeviceInformation":
+            body = BOMB + body.partition(b"?>")[2].replace(b"Examsite", b"&e;")
+        return body[: body.index(b"<tt:RateControl>") + 30] if asked.operation == "GetProfiles" else body
+
+    face.gate.takes_digest = False
+    face.twists.append(spoil)
+    face.gate.token_age_s = 4 * 3600  # the virtual camera has no true clock beside the one it tells
+    facts = Camera(face.device_url, USER, PASSWORD, 3).facts()
+    assert facts.offset_s is not None and abs(facts.offset_s) < 5
+    assert (facts.manufacturer, facts.serial) == ("", "SN-1")
+    assert [(one.codec, one.fps, one.stream_uri) for one in facts.profiles] == [("H264", 0, "rtsp://127.0.0.1/hall/main")]
+    for words in ("local time alone", "how its stream's address begins", "document type", "ends too early"):
+        assert any(words in fault for fault in facts.faults)
+
+
+def test_a_device_that_speaks_no_http_and_one_that_lists_thousands_are_told_so(make_face: MakeFace) -> None:
+    face = make_face()
+
+    def bare(_request: Request, answer: Answer) -> bytes:
+        answer.close = True
+        return answer.body + b"\n"
+
+    with StrangeLine(face, bare) as line, pytest.raises(CameraError) as caught:
+        Camera(line.url, USER, PASSWORD, 3).facts()
+    assert (caught.value.reason, face.gate.refused) == ("foreign", 0)
+
+    def thousands(f: Face, r: object) -> str:
+        said = ANSWERS["GetProfiles"](f, r)
+        inside = said[said.index("<trt:Profiles") : said.index("</trt:GetProfilesResponse>")]
+        return said.replace(inside, "".join(inside.replace('"main"', f'"{n}"', 1) for n in range(2000)))
+
+    face.answers["GetProfiles"] = thousands
+    facts = Camera(face.device_url, USER, PASSWORD, 3).facts()
+    assert len(facts.profiles) <= 64
+    assert any("2000 profiles" in fault for fault in facts.faults)
