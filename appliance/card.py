@@ -158,15 +158,22 @@ def _copy(
     more: Sequence[str],
 ) -> Copy:  # fmt: skip
     sha256, size_bytes = archive.digest(file)
-    times, (first, last) = played.times, wanted
-    holes = tuple((a, b) for a, b in played.holes if a < last and b > first)
-    step = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else timedelta()
-    whole = bool(times) and times[0] <= first and times[-1] + step >= last and not holes
+    times, offset_ms = played.times, None if offset_s is None else round(offset_s * 1000)
+    holes = tuple((a, b) for a, b in played.holes if a < wanted[1] and b > wanted[0])
     return Copy(
         file, sha256, size_bytes, recording, ask.from_at, ask.to_at, times[0] if times else None,
-        times[-1] if times else None, None if offset_s is None else round(offset_s * 1000), holes, played.frames,
-        played.codec, played.sound, whole, played.ended, (*more, *played.faults),
+        times[-1] if times else None, offset_ms, holes, played.frames, played.codec, played.sound,
+        _reaches(played, wanted) and not holes, played.ended, (*more, *played.faults),
     )  # fmt: skip
+
+
+def _reaches(played: Played, wanted: tuple[datetime, datetime]) -> bool:
+    """Whether its pictures, each of which is in the file, go from end to end."""
+    times = played.times
+    if not times or "miscounted" in played.faults:
+        return False
+    step = (times[-1] - times[0]) / max(1, len(times) - 1)
+    return times[0] <= wanted[0] and times[-1] + step >= wanted[1]
 
 
 def _note_beside(copy: Copy, camera: str, played: Played) -> None:

@@ -24,6 +24,7 @@ from drivers.types import DriverError
 HOLE_S = 0.5  # two pictures further apart than this, and than three times the usual, have a hole between them
 FFMPEG_WAIT_S = 60.0  # ffmpeg's own patience: more than any silence the player lets pass
 LOOK_S = 0.2
+DRAIN_S = 30.0  # for ffmpeg to write what it was given, once the player has ended it
 STATUSES = {401: "password", 403: "password", 404: "nothing", 457: "nothing", 453: "busy", 503: "busy"}
 TROUBLES = {"password": "password", "no stream": "nothing", "silent": "silent", "unreachable": "unreachable",
             "disk full": "disk full"}  # fmt: skip
@@ -108,7 +109,7 @@ def _play(wish: Wish, asked: Asked, *, require: bool) -> Player:
             if shutil.disk_usage(wish.file.parent).free < wish.least_free_bytes:
                 player.ended = player.ended or "disk full"
             if player.ended:
-                copy.end()
+                copy.end(DRAIN_S)
         if player.ended == "disk full":
             raise StreamError("disk full", "the rest of the disk is kept free")
         if player.refusal is None and not player.came:

@@ -97,7 +97,7 @@ class Player:
             self._last = self._last or bool(flags & TERMINAL)
             if at_s > self._to_s:
                 self.ended = "asked"
-            elif self._open:
+            elif self._open and self.stamps[-1:] != [at_s]:  # each packet of a picture may carry its stamp
                 self.stamps.append(at_s)
         elif not self.came:  # a camera that stamps nothing plays what it plays
             self._open = True

@@ -22,7 +22,7 @@ from appliance.words import Words
 from demo.camera_encoder import CameraConfig
 from demo.cameras_process import Address
 from demo.onvif_face import Face
-from drivers import onvif_replay
+from drivers import fmp4, onvif_replay
 from drivers.ffmpeg import Source
 from drivers.onvif_replay import Played, ReplayError, Wish
 from drivers.replay_player import stamp
@@ -97,6 +97,9 @@ def test_the_missing_minutes_are_fetched_with_the_cameras_own_times_and_entered_
     assert (said["ok"], said["faults"], said["holes"], said["recording"]) == (True, [], [], "card")
     assert slices_in(file) == rtsp.sent
     assert said["sound"] == "aac"
+    lasts_s = fmp4.read(file).without_false_start().duration_s
+    assert lasts_s == pytest.approx(said["frames"] / FPS, abs=0.01)  # not as long as the playing
+    assert (rtsp.plays[0]["require"], rtsp.plays[0]["rate-control"]) == ("onvif-replay", "no")
     assert said["frames"] == len(rtsp.sent)
     assert said["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert said["offset_ms"] == pytest.approx(OFF.total_seconds() * 1000, abs=1000)
@@ -155,6 +158,7 @@ def test_a_card_is_not_read_while_the_camera_is_recorded_for_an_exam(
     ("card", "frames", "ended", "faults", "holes"),
     [
         (Card(THEIRS, ends="nothing"), range(20, 51), "silent", (), 0),
+        (Card(THEIRS, ends="bye", stamps_each=True), range(20, 51), "terminal", (), 0),
         (Card(THEIRS, hole=(33, 45)), [*range(20, 33), *range(45, 51)], "terminal", (), 1),
         (Card(THEIRS, breaks_at=40), range(20, 40), "closed", (), 0),
         (Card(THEIRS, ignores_range=True), range(51), "asked", (), 0),
@@ -163,8 +167,8 @@ def test_a_card_is_not_read_while_the_camera_is_recorded_for_an_exam(
         (Card(THEIRS, stamped=False), range(20, 51), "silent", ("unstamped",), 0),
         (Card(THEIRS, refuses_require=True), range(20, 51), "silent", ("untagged", "unstamped"), 0),
     ],
-    ids=["falls silent", "has a hole", "breaks off", "ignores the range", "plays long before", "plays long after",
-         "stamps nothing", "refuses the tag"],
+    ids=["falls silent", "says goodbye and stamps each packet", "has a hole", "breaks off", "ignores the range",
+         "plays long before", "plays long after", "stamps nothing", "refuses the tag"],
 )  # fmt: skip
 def test_a_camera_that_plays_its_card_wrongly_is_told_by_what_it_does(
     tmp_path: Path, card: Card, frames: range | list[int] | None, ended: str, faults: tuple[str, ...], holes: int

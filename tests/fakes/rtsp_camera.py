@@ -73,6 +73,7 @@ class RtspCamera:
     requests: list[str] = field(default_factory=list)  # method, and "signed" or "bare"
     sent: list[str] = field(default_factory=list)  # slices as they went out, to whomever
     due_s: list[float] = field(default_factory=list)  # Unix time at which it saw each of them; it may send them late
+    plays: list[dict[str, str]] = field(default_factory=list)  # what the card was asked for
     newest: int = -1  # the newest frame that went out, when they are numbered
     _server: socket.socket | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -244,9 +245,7 @@ class Client:
     def _play(self, asked: dict[str, str]) -> None:
         try:
             if self._manner.card is not None:
-                if rtsp_card.play(
-                    self._manner.card, self._manner, self._camera, self.picture, self.sound, asked
-                ):
+                if rtsp_card.play(self._manner.card, self._manner, self._camera, self, asked):
                     self._wire.shutdown(socket.SHUT_RDWR)
             else:
                 self._send_all()
@@ -284,7 +283,7 @@ class Client:
             place += number - number % len(frames) - first
             stamp = (base + round((place / m.fps + shift_s) * 90000)) % (1 << 32)
             if m.reports and n % m.fps == 0:
-                self._report(stamp, number)
+                self.report(stamp, number)
             if any(a <= n < b for a, b in m.mute) or (m.rare[0] and number % m.rare[0] >= m.rare[1] and number % m.gop):
                 continue
             if m.numbered:
@@ -298,12 +297,15 @@ class Client:
                 camera.sent += [digest(unit) for unit in units_ if kind_of(unit, m.codec) in SLICES[m.codec]]
             camera.due_s += [camera.seen_s(number)] * (len(camera.sent) - len(camera.due_s))
 
-    def picture(self, units: tuple[bytes, ...], sequence: int, stamp: int, extension: bytes = b"") -> int:
+    def picture(
+        self, units: tuple[bytes, ...], sequence: int, stamp: int, extension: bytes = b"", *, each: bool = False
+    ) -> int:
         """A whole picture in packets, which go out in one piece; returns the next sequence number."""
         kind = 26 if self._manner.codec == "mjpeg" else 96
         pieces = [piece for unit in units for piece in rtsp_packets.pieces(self._manner.codec, unit)]
         for n, piece in enumerate(pieces, 1):
-            self._rtp(1, kind, sequence, stamp, piece, last=n == len(pieces), extension=extension if n == 1 else b"")
+            said = extension if n == 1 or each else b""
+            self._rtp(1, kind, sequence, stamp, piece, last=n == len(pieces), extension=said)
             sequence += 1
         self._flush()
         return sequence
@@ -318,11 +320,15 @@ class Client:
     ) -> None:
         self._send(track, rtsp_packets.rtp(kind, sequence, stamp, track, data, last=last, extension=extension), 0)
 
-    def _report(self, stamp: int, number: int) -> None:
+    def report(self, stamp: int, number: int) -> None:
         """The moment the frame of this stamp was seen, however late it is sent (RFC 3550, 6.4.1)."""
         now = self._camera.seen_s(number) + self._manner.clock_off_s + NTP_EPOCH_S
         words = struct.pack(">BBHIIIIII", 0x80, 200, 6, 1, int(now), int(now % 1 * (1 << 32)), stamp, 1, 1)
         self._send(1, words, 1)
+
+    def goodbye(self) -> None:
+        """RTCP BYE (RFC 3550, 6.6)."""
+        self._send(1, struct.pack(">BBHI", 0x81, 203, 1, 1), 1)
 
     def _send(self, track: int, data: bytes, offset: int) -> None:
         if track not in self._ways:

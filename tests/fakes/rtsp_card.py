@@ -6,10 +6,9 @@ The recording is the camera's clip, once, from `begins_at` on.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from tests.fakes.rtsp_film import SLICES, digest, kind_of
 from tests.fakes.rtsp_packets import CLEAN, END, TERMINAL, replay_extension
@@ -18,9 +17,21 @@ if TYPE_CHECKING:
     from tests.fakes.rtsp_camera import Manner, RtspCamera
 
 SOUNDS_PER_S = 50
-Picture = Callable[[tuple[bytes, ...], int, int, bytes], int]
-Sound = Callable[[int, bytes], None]
 Frame = tuple[int, tuple[bytes, ...]]  # its number, its NAL units
+
+
+class Sends(Protocol):
+    """The connection it is played over."""
+
+    def picture(
+        self, units: tuple[bytes, ...], sequence: int, stamp: int, extension: bytes, *, each: bool
+    ) -> int: ...
+
+    def sound(self, number: int, extension: bytes) -> None: ...
+
+    def report(self, stamp: int, number: int) -> None: ...
+
+    def goodbye(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +44,8 @@ class Card:
     ignores_range: bool = False
     breaks_at: int = 0  # frame at which the connection is closed
     stamped: bool = True
-    ends: Literal["terminal", "nothing"] = "terminal"  # how the last frame is told; nothing: it just goes silent
+    stamps_each: bool = False  # packet of a picture, not only the first
+    ends: Literal["terminal", "bye", "nothing"] = "terminal"  # how the end is told; nothing: it just goes silent
 
     def refusal(self, method: str, headers: dict[str, str]) -> str:
         wanted = headers.get("require", "")
@@ -43,10 +55,9 @@ class Card:
         return self.begins_at + timedelta(seconds=frame / fps)
 
 
-def play(
-    card: Card, manner: Manner, camera: RtspCamera, picture: Picture, sound: Sound, asked: dict[str, str]
-) -> bool:
+def play(card: Card, manner: Manner, camera: RtspCamera, to: Sends, asked: dict[str, str]) -> bool:
     """Send what the Range asks for, as fast as it is taken. True: now the camera hangs up."""
+    camera.plays.append(asked)
     frames = _asked_for(card, manner, camera, asked)
     sequence = heard = 0
     for n, (number, units) in enumerate(frames):
@@ -64,10 +75,15 @@ def play(
         known = card.stamped and asked.get("require") == "onvif-replay"
         extension = replay_extension(at_s, flags, int(asked["cseq"])) if known else b""
         while manner.sound and heard / SOUNDS_PER_S <= n / manner.fps:
-            sound(heard, extension)
+            to.sound(heard, extension)
             heard += 1
-        sequence = picture(units, sequence, round(number / manner.fps * 90000), extension)
+        stamp = round(number / manner.fps * 90000)
+        sequence = to.picture(units, sequence, stamp, extension, each=card.stamps_each)
+        if number % manner.fps == 0:
+            to.report(stamp, camera.frame_now())  # of now, though the picture is of then
         camera.sent += [digest(unit) for unit in units if kind_of(unit, manner.codec) in SLICES[manner.codec]]
+    if card.ends == "bye":
+        to.goodbye()
     return False
 
 
