@@ -11,12 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from appliance import exams, gap_causes, journal, store
+from appliance import exams, gap_causes, journal, plan_changes, store
 from appliance.clock import Clock, iso, parse
 from appliance.config import Config
 from appliance.exams import Exam, Window
 from appliance.gap_causes import CAUSES, LONGEST_SEGMENT, cause
 from appliance.model import Actor
+from appliance.plan_changes import Late
 from appliance.store import Database
 
 __all__ = [
@@ -113,12 +114,12 @@ def _gap(row: dict[str, object]) -> Gap:
 
 def judged(db: Database, config: Config, exam: Exam, now: datetime) -> list[Judged]:
     """Every window of the exam as it can be judged at `now`, in the order of the cameras. Reads only."""
-    planned_at = gap_causes.planned_at(db, exam)
+    changes = plan_changes.late(db, config, exam)
     entries = {(g.camera, g.starts_at): g.entry for g in gaps(db, exam.id)}
     found = []
     for window in exams.windows(config, exam):
         until = _judged_until(db, window, now)
-        missing = _missing(db, window, until, planned_at)
+        missing = _missing(db, window, until, changes.get(window.camera, []))
         found.append(Judged(window, until, tuple(
             replace(g, entry=entries.get((g.camera, g.starts_at))) for g in missing)))  # fmt: skip
     return found
@@ -140,7 +141,7 @@ def update(db: Database, config: Config, clock: Clock, exam: Exam, until: dateti
 
     Cheap when nothing did: one query a camera (the recorder calls this every few seconds while an exam runs).
     """
-    planned_at = gap_causes.planned_at(db, exam)
+    changes = plan_changes.late(db, config, exam)
     stored = {(g.camera, g.starts_at): g for g in gaps(db, exam.id)}
     fresh: dict[tuple[str, datetime], Gap] = {}
     over: set[tuple[str, datetime]] = set()
@@ -148,7 +149,7 @@ def update(db: Database, config: Config, clock: Clock, exam: Exam, until: dateti
     for window in windows:
         last = _judged_until(db, window, until)
         settled = _settled_until(db, window, last)
-        for gap in _missing(db, window, last, planned_at):
+        for gap in _missing(db, window, last, changes.get(window.camera, [])):
             key = gap.camera, gap.starts_at
             fresh[key] = gap
             if gap.ends_at <= settled:
@@ -228,7 +229,7 @@ def _settled_until(db: Database, window: Window, last: datetime) -> datetime:
     return parse(newest) if newest else window.starts_at
 
 
-def _missing(db: Database, window: Window, until: datetime, planned_at: str | None) -> list[Gap]:
+def _missing(db: Database, window: Window, until: datetime, changes: list[Late]) -> list[Gap]:
     """The window up to `until` minus what is recorded, with causes."""
     missing: list[Span] = [(iso(window.starts_at), iso(until))] if until > window.starts_at else []
     missing = _minus(missing, _recorded(db, window, until))
@@ -236,7 +237,7 @@ def _missing(db: Database, window: Window, until: datetime, planned_at: str | No
     found = []
     for starts, ends in missing:
         if (parse(ends) - parse(starts)).total_seconds() >= IGNORED_S:
-            why = gap_causes.cause_of(db, window, starts, ends, planned_at)
+            why = gap_causes.cause_of(db, window, starts, ends, changes)
             found.append(
                 Gap(window.exam, window.camera, parse(starts), parse(ends), why.cause, None, evidence=why.entries)
             )

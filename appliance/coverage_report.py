@@ -311,7 +311,7 @@ def _camera_json(config: Config, camera: CameraReport) -> dict[str, Any]:
         "window": _span(camera.starts_at, camera.ends_at), "until": iso(camera.until),
         "required_us": camera.required_us, "recorded_us": camera.recorded_us, "missing_us": camera.missing_us,
         "gaps": [{**_span(h.gap.starts_at, h.gap.ends_at), "length_us": h.length_us, "cause": h.gap.cause,
-                  "cause_said": cause(h.gap.cause).as_json(), "entry": h.gap.entry,
+                  "cause_said": cause(h.gap.cause).as_json(), "entry": h.gap.entry, "evidence": list(h.gap.evidence),
                   "covered_by": list(h.covered_by), "uncovered_us": h.uncovered_us} for h in camera.holes],
         "clock": {"recordings": clocks.recordings, "derived": dict(clocks.derived), "box_clock": dict(clocks.box_clock),
                   "steps": clocks.steps, "offset_ms": list(clocks.offset_ms) if clocks.offset_ms else None},

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from appliance import gap_causes
 from appliance.config import Config
+from appliance.coverage import Gap
 from appliance.coverage_report import CameraHole, CameraReport, CoverageReport, RoomHole, RoomReport
 from appliance.model import N_
 from appliance.words import Words
@@ -108,8 +109,13 @@ def _hole_row(words: Words, config: Config, camera: CameraReport, hole: CameraHo
     gap = hole.gap
     return [room_name(words, config, camera.room), camera_name(words, config, camera.camera),
             between(words, gap.starts_at, gap.ends_at), exact(hole.length_us),
-            words.say(gap_causes.cause(gap.cause)), str(gap.entry) if gap.entry else words.say(N_("goes on")),
-            covered(words, config, hole)]  # fmt: skip
+            words.say(gap_causes.cause(gap.cause)), _entries(words, gap), covered(words, config, hole)]  # fmt: skip
+
+
+def _entries(words: Words, gap: Gap) -> str:
+    """The gap's own entry in the journal, and those that tell of its cause: 12 (9, 11)."""
+    own = str(gap.entry) if gap.entry else words.say(N_("goes on"))
+    return f"{own} ({', '.join(str(number) for number in gap.evidence)})" if gap.evidence else own
 
 
 def covered(words: Words, config: Config, hole: CameraHole) -> str:

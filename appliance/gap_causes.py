@@ -1,18 +1,20 @@
 """Why something was not recorded: one cause a gap, the one whose evidence covers most of it. Reads only.
 
-Evidence are the outages the recorder wrote down as they happened, the journal, the plan, and what the other cameras did
-at the same time. docs/recording.md has the table of causes.
+Evidence are the outages the recorder wrote down as they happened, the journal, the plan (plan_changes.py), and what the
+other cameras did at the same time. docs/recording.md has the table of causes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from appliance import journal
 from appliance.clock import iso, parse
-from appliance.exams import Exam, Window
+from appliance.exams import Window
 from appliance.model import N_, Message, message
+from appliance.plan_changes import Late
 from appliance.store import Database
 
 LONGEST_SEGMENT = timedelta(hours=1)  # how far before a window a recording may begin that reaches into it
@@ -66,13 +68,13 @@ def cause(code: str) -> Message:
     return message(CAUSES[code]) if code in CAUSES else message("{code}", code=code)
 
 
-def cause_of(db: Database, window: Window, starts: str, ends: str, planned_at: str | None) -> Found:
+def cause_of(db: Database, window: Window, starts: str, ends: str, changes: Iterable[Late]) -> Found:
     """The cause whose evidence covers most of the gap; a camera that was only lost may have been lost for a reason."""
+    late = [each for each in changes if each.starts < ends and each.ends > starts]
     evidence: list[Evidence] = [(row["began_at"], row["ended_at"] or ends, str(row["cause"])) for row in db.rows(
         "select began_at, ended_at, cause from outage where camera = ? and began_at < ? and coalesce(ended_at, ?) > ?",
         (window.camera, ends, ends, starts))]  # fmt: skip
-    if planned_at is not None:
-        evidence.append((starts, planned_at, "exam planned late"))
+    evidence += [(each.starts, each.ends, each.cause) for each in late]
     stepped = [step for step in _clock_steps(db) if step[0] < ends and step[1] > starts]
     if not stepped and _within_a_run(db, window, starts, ends):
         evidence.append((starts, ends, "camera silent"))
@@ -83,7 +85,8 @@ def cause_of(db: Database, window: Window, starts: str, ends: str, planned_at: s
         if shared_s > 0:
             covered[code] = covered.get(code, 0.0) + shared_s
     found = max(covered, key=lambda code: covered[code], default=UNKNOWN)
-    return _deeper(db, window.camera, starts, ends) or Found(found) if found in LOST else Found(found)
+    entries = tuple(sorted({entry for each in late if each.cause == found for entry in each.entries}))
+    return _deeper(db, window.camera, starts, ends) or Found(found) if found in LOST else Found(found, entries)
 
 
 def _deeper(db: Database, camera: str, starts: str, ends: str) -> Found | None:
@@ -140,9 +143,3 @@ def _clock_steps(db: Database) -> list[Evidence]:
 
 def _instant(epoch_ms: int) -> str:
     return iso(datetime.fromtimestamp(epoch_ms / 1000, UTC))
-
-
-def planned_at(db: Database, exam: Exam) -> str | None:
-    """When the exam got the hours it has, if the journal still says."""
-    found = journal.entries(db, exam=exam.id, kinds=["exam.planned", "exam.moved"], newest_first=True, limit=1)
-    return found[0].at if found else None

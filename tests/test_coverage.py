@@ -127,6 +127,51 @@ def test_an_exam_planned_after_its_hours_began_says_so(day: Day) -> None:
     assert day.update() == [(0.0, 32.0, "exam planned late")]
 
 
+def planned(day: Day, made: float, starts: float, ends: float, kind: str = "exam.moved") -> int:
+    """A person gives the exam these hours, at that moment."""
+    person = Actor("person", "orlova", "Orlova", "head")
+    with store.transaction(day.db):
+        return journal.append(day.db, FakeClock(at(made)), kind, person, exam=EXAM, title="Maths",
+                              starts_at=iso(at(starts)), ends_at=iso(at(ends)))  # fmt: skip
+
+
+def test_other_hours_for_the_end_say_nothing_about_gaps_before(day: Day) -> None:
+    planned(day, -50, 0, 80, "exam.planned")
+    planned(day, 70, 0, 100)
+    day.recorded((0, 20), (30, 100))
+    day.outage(20, 30, "camera silent")
+    assert day.update() == [(20.0, 30.0, "camera silent")]
+
+
+def test_hours_added_when_they_were_over_are_planned_late(day: Day) -> None:
+    planned(day, -50, 0, 80, "exam.planned")
+    late = planned(day, 95, 0, 100)
+    day.recorded((0, 82), (95, 100))
+    assert day.update() == [(82.0, 95.0, "exam planned late")]
+    assert day.entries()[0].data["evidence"] == [late]
+
+
+def test_a_recording_that_a_person_ended_and_wanted_after_all_says_who_stopped_it(day: Day) -> None:
+    planned(day, -50, 0, 100, "exam.planned")
+    ended, again = planned(day, 40, 0, 40), planned(day, 60, 0, 100)
+    day.recorded((0, 42), (61, 100))
+    day.outage(60, 61, "recording starting")
+    assert day.update() == [(42.0, 61.0, "stopped by a person")]
+    assert day.entries()[0].data["evidence"] == [ended, again]
+    assert journal.get(day.db, ended).actor.name == "Orlova"
+
+
+def test_a_camera_that_was_set_aside_meanwhile_was_stopped_by_a_person(day: Day) -> None:
+    planned(day, -50, 0, 100, "exam.planned")
+    with store.transaction(day.db):
+        acts = [journal.append(day.db, FakeClock(at(when)), kind, KEEPER, camera="yard", room="yard",
+                               camera_name={"ru": "Двор", "en": "Yard"})
+                for when, kind in ((-20, "camera.aside"), (30, "camera.back"))]  # fmt: skip
+    day.recorded((31, 100))
+    assert day.update() == [(0.0, 31.0, "stopped by a person")]
+    assert day.entries()[0].data["evidence"] == acts
+
+
 def test_time_the_clock_jumped_over_is_told_apart(day: Day) -> None:
     with store.transaction(day.db):
         before, after = (round(at(s).timestamp() * 1000) for s in (20, 50))
