@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from appliance import journal, sealed, store, taken
-from appliance.camera_words import WHAT
+from appliance.camera_words import WHAT, told
 from appliance.clock import Clock
 from appliance.config import Camera, Config
 from appliance.model import Actor
@@ -61,7 +61,7 @@ class Book:
         if result.ok:
             self._journal("camera.set", what=WHAT[what], before=result.before or "?", after=result.found)
         else:
-            self._journal("camera.unset", what=WHAT[what], wanted=result.wanted, note=result.note)
+            self._journal("camera.unset", what=WHAT[what], wanted=result.wanted, note=told(result.note).as_json())
         return Step(what, result.ok, result.wanted, result.before, result.found, result.note)
 
     def _journal(self, kind: str, **data: Any) -> None:
@@ -128,7 +128,7 @@ class Book:
         if result.ok:
             self._journal("camera.rebooted", after=result.found)
         else:
-            self._journal("camera.unrebooted", note=result.note)
+            self._journal("camera.unrebooted", note=told(result.note).as_json())
         return [Step("reboot", result.ok, result.wanted, result.before, result.found, result.note)]
 
     def own_password(self, device: onvif.Camera, password: str = "") -> list[Step]:
@@ -181,8 +181,8 @@ def decide(db: Database, config: Config, clock: Clock, camera: Camera) -> bool:
 
 def _enter_password(db: Database, clock: Clock, who: Actor, camera: Camera, ok: bool, note: str) -> None:
     kind = "camera.password" if ok else "camera.unpassword"
-    told: dict[str, Any] = {} if ok else {"note": note}
-    journal.append(db, clock, kind, who, camera=camera.id, room=camera.room, user=camera.user, **told)
+    why: dict[str, Any] = {} if ok else {"note": told(note).as_json()}
+    journal.append(db, clock, kind, who, camera=camera.id, room=camera.room, user=camera.user, **why)
 
 
 def _wish(wish: CameraSetting, main: StreamProfile) -> Stream:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import base64
+import re
 from collections.abc import Callable
 from datetime import UTC
+from pathlib import Path
 
 import pytest
 
-from appliance import camera_told, found, journal, orders, sealed, store, taken
+from appliance import camera_told, camera_words, found, journal, orders, sealed, store, taken
 from appliance.camera_words import KIND, ORDER, sentences
 from appliance.clock import FakeClock
 from appliance.model import Actor, Role
@@ -23,6 +26,8 @@ from tests.fakes.visitor import Visitor
 
 pytest_plugins = ["tests.web_fixtures"]
 Visit = Callable[[Role], Visitor]
+ROOT = Path(__file__).resolve().parent.parent
+SENTENCE = re.compile(r"(The|It|Its|A|There|Nothing|Profile|Asked|What|X7) .*(\.|[.:] X7)")
 URL = "http://127.0.0.1:7/onvif/device_service"
 MAIN = StreamProfile("main", "H264", 1280, 720, 25.0, "rtsp://127.0.0.1/main?pwd=word", "", gop=25, bit_rate_kbps=2000)
 WHOLE = WholeCamera(
@@ -218,3 +223,26 @@ def test_what_a_camera_does_its_own_way_is_said_in_russian_sentence_by_sentence(
     size, nothing, unknown = [said.say(one) for one in sentences(told)]
     assert size == "Ближайший размер, который умеет камера: 1280x720."
     assert (nothing, unknown) == ("Камера согласилась и ничего не изменила.", "Ein (Satz).")
+    note = camera_words.told("The clock could not be read. The camera at 10.0.0.5 gave no answer within 4 s.")
+    whole = said.say(note)
+    assert whole == "Не прочитано: часы. Камера 10.0.0.5 не ответила за 4 с."
+
+
+def _text(node: ast.AST) -> str:
+    """What a string of the source reads like, with an X7 for each value in it."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else "X7" for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def test_whatever_the_onvif_drivers_say_there_are_russian_words_for_it() -> None:
+    said, english = Words_("ru", UTC), []
+    for file in sorted((ROOT / "drivers").glob("onvif*.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        kept_out = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
+        kept_out |= {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+        for node in ast.walk(tree):
+            text = re.sub(r"\{\w+\}", "X7", _text(node)) if node not in kept_out else ""
+            english += [f"{file.name}: {one}" for one in (sentences(text) if SENTENCE.fullmatch(text) else ())
+                        if re.search(r"[a-z]{2,} [a-z]{2,}", said.say(one))]  # fmt: skip
+    assert not english, "\n".join(english)

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import click
 
+from appliance.camera_words import told
 from appliance.commands.camera_card import card_
 from appliance.commands.camera_set import preset, reboot, set_password, set_time
 from appliance.commands.camera_target import Target, explained, opened, target_options
@@ -176,7 +177,7 @@ def _show(facts: CameraFacts) -> None:
         for address in filter(None, (profile.stream_uri, profile.snapshot_uri)):
             click.echo(f"    {address}")
     for fault in facts.faults:
-        click.echo(f"! {fault}")
+        click.echo(f"! {say(told(fault))}")
 
 
 def _line(profile: StreamProfile) -> str:

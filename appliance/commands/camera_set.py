@@ -12,6 +12,7 @@ import click
 
 from appliance import store
 from appliance.camera_set import Book
+from appliance.camera_words import told
 from appliance.clock import SystemClock
 from appliance.commands.camera_target import CONSOLE, Target, enter_set, opened, target_options, tell
 from appliance.commands.common import json_option, out, read_password, words
@@ -63,7 +64,7 @@ def reboot(context: click.Context, target: Target, as_json: bool) -> None:
         if result.ok:
             target.enter("camera.rebooted", after=result.found)
         else:
-            target.enter("camera.unrebooted", note=result.note)
+            target.enter("camera.unrebooted", note=told(result.note).as_json())
     tell(context, result, as_json)
 
 
@@ -164,7 +165,7 @@ def _settle(target: Target, result: SetResult, file: Path | None, beside: Path |
     if result.ok:
         target.enter("camera.password", user=target.user)
     else:
-        target.enter("camera.unpassword", user=target.user, note=result.note)
+        target.enter("camera.unpassword", user=target.user, note=told(result.note).as_json())
 
 
 def _new_password(file: Path | None, make: bool) -> str:

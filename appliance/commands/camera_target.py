@@ -17,6 +17,7 @@ import click
 
 from appliance import config as configuration
 from appliance import journal, store, taken
+from appliance.camera_words import told
 from appliance.clock import SystemClock
 from appliance.commands.common import DEFAULT_CONFIG, out, read_password, words
 from appliance.config import Config
@@ -161,10 +162,10 @@ def tell(context: click.Context, result: SetResult, as_json: bool) -> None:
     elif result.ok:
         click.echo(words().say(N_("Done and read back: {found}"), found=result.found))
         if result.note:
-            click.echo(f"! {result.note}")
+            click.echo(f"! {words().say(told(result.note))}")
     else:
         said = N_("The camera did not do it. It has: {found}. {note}")
-        click.echo(words().say(said, found=result.found or "?", note=result.note), err=True)
+        click.echo(words().say(said, found=result.found or "?", note=told(result.note)), err=True)
     if not result.ok:
         context.exit(1)
 
@@ -174,4 +175,4 @@ def enter_set(target: Target, what: str, result: SetResult) -> None:
     if result.ok:
         target.enter("camera.set", what=WHAT[what], before=result.before or "?", after=result.found)
     else:
-        target.enter("camera.unset", what=WHAT[what], wanted=result.wanted, note=result.note)
+        target.enter("camera.unset", what=WHAT[what], wanted=result.wanted, note=told(result.note).as_json())
