@@ -21,11 +21,11 @@ class Pulse:
         self._felt_s = clock.mono_s()
         self._felt_frames = 0
 
-    def feel(self, frames: int) -> bool:
-        """So many video frames are counted by now; says whether that is a sign of life."""
+    def feel(self, frames: int, age_s: float = 0.0) -> bool:
+        """So many video frames were counted `age_s` ago; says whether that is a sign of life."""
         alive = frames > self._felt_frames + (HELD_BACK if self._felt_frames else 0)
         if alive:
-            self._felt_frames, self._felt_s = frames, self._clock.mono_s()
+            self._felt_frames, self._felt_s = frames, self._clock.mono_s() - age_s
         return alive
 
     @property

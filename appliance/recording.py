@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from appliance import cameras, leftovers, store, streams, taken, told
@@ -46,6 +46,9 @@ KNOCK_S = 1.0  # while nothing answers at its address: a TCP connection is tried
 # minute (a camera that is just starting may refuse a good one) and then so rarely that no maker's lock-out counts it.
 REFUSED_PAUSES_S = (60.0, 600.0)
 LOOK_S = 1.0
+# While all goes well, each camera's thread wakes so often and all do together: what costs is not what a thread does,
+# it is to begin it anew. What comes meanwhile is read with the moment it came (drivers/progress.py).
+ROUND_S = 2.0
 CACHE_KB = 128  # of the database, for each camera
 STALLED_WAIT_S = 1.0  # for a stalled ffmpeg to end by itself: its own time limit is due then, or never
 DISK_LOOK_S = 2.0
@@ -213,9 +216,9 @@ class CameraLoop:
             self.poke.wait(min(left_s, LOOK_S))
             self.poke.clear()
 
-    def heard(self, safe_until: Callable[[], datetime | None]) -> None:
-        """A frame has just come; up to `safe_until` everything is on disk."""
-        self._heard = self.clock.now(), safe_until
+    def heard(self, age_s: float, safe_until: Callable[[], datetime | None]) -> None:
+        """A frame came `age_s` ago; up to `safe_until` everything is on disk."""
+        self._heard = self.clock.now() - timedelta(seconds=age_s), safe_until
 
     def began(self, at: datetime) -> None:
         """The run's first frame is now known exactly."""
@@ -257,7 +260,7 @@ class _Watch:
     def until_over(self) -> End:
         """Watch until there is a reason to stop; says which."""
         while True:
-            news = self._run.read(self._patience_s())
+            news = self._run.read(self._patience_s(), heed=not self._pulse.began)
             now_s = self._clock.mono_s()  # before `take`: what arrives while it archives is read the next time
             self.take(news)
             recorded_s = now_s - self._began_s if self._pulse.began else 0.0
@@ -275,8 +278,9 @@ class _Watch:
                 return End(cause, recorded_s)
 
     def _patience_s(self) -> float:
-        """Progress comes every second and wakes us; without it, look when the limit is reached, not before."""
-        return min(2 * LOOK_S, max(0.0, self._pulse.left_s(self._clock.mono_s()) + 0.01))
+        """Until the next round; or until the limit is reached, when nothing more comes."""
+        now_s = self._clock.mono_s()
+        return min(ROUND_S - now_s % ROUND_S, max(0.0, self._pulse.left_s(now_s) + 0.01))
 
     def _fault(self, now_s: float) -> str | None:
         if self._pulse.left_s(now_s) < 0:
@@ -300,14 +304,16 @@ class _Watch:
 
     def take(self, news: ffmpeg.News, *, last: bool = False) -> None:
         """Note the frames, archive the files; with `last`, all of them."""
-        progress, first = news.progress, not self._pulse.began
-        if progress is not None and self._pulse.feel(progress.frames):  # the value must rise: lines come in a stall too
-            self._timeline.heard(progress.media_s, progress.frames)
-            self._backwards.look(self._clock.mono_s(), progress.media_s, progress.frames)
+        for progress in news.reports:
+            first, age_s = not self._pulse.began, progress.age_s
+            if not self._pulse.feel(progress.frames, age_s):  # the value must rise: lines come in a stall too
+                continue
+            self._timeline.heard(progress.media_s, progress.frames, age_s)
+            self._backwards.look(self._clock.mono_s() - age_s, progress.media_s, progress.frames)
             self._file.media_s = progress.media_s
             if first:
                 self._loop.first_frame(self._db, self._want, self._timeline.at(progress.media_s))
-            self._loop.heard(partial(self._safe_until, self._file.safe_s))
+            self._loop.heard(age_s, partial(self._safe_until, self._file.safe_s))
         for finished in news.finished:
             self._timeline.heard(finished.ends_s)  # a file ends when the key frame of the next one arrives
             self._file.path = self._run.open_file(finished.index + 1)

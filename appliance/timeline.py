@@ -48,9 +48,9 @@ class Timeline:
         self._next_at: datetime | None = None  # the same on the clock, as the next file will begin
         self._jumped_s = 0.0  # how far the camera has moved its time stamps forward; taken off all that is heard
 
-    def heard(self, media_s: float, frames: int | None = None) -> None:
-        """Media up to `media_s`, and so many video frames of the run, have just arrived."""
-        now_s = self._clock.mono_s()
+    def heard(self, media_s: float, frames: int | None = None, age_s: float = 0.0) -> None:
+        """Media up to `media_s`, and so many video frames of the run, had arrived `age_s` ago."""
+        now_s = self._clock.mono_s() - age_s
         delay_s = now_s - (media_s - self._jumped_s)
         self._low_s = delay_s if self._low_s is None else min(self._low_s, delay_s)
         if frames is not None:

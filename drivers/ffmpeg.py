@@ -22,6 +22,7 @@ from urllib.parse import quote, urlsplit
 import ffmpeg
 
 from drivers import children
+from drivers.progress import Progress, Reports
 from drivers.types import DriverError
 
 FRAGMENT_S = 1.0  # what ffmpeg holds back before it writes: at most this is lost when the process is killed
@@ -128,21 +129,18 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is: video frames written, and the media time that is the end of the newest packet."""
-
-    frames: int
-    media_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class News:
     """What one look at a run brought. `lost_packets`: sent, by their numbers, and never come."""
 
     finished: tuple[Finished, ...] = ()
-    progress: Progress | None = None
+    reports: tuple[Progress, ...] = ()
     ended: bool = False
     lost_packets: int = 0
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far it is by now, if that is news."""
+        return self.reports[-1] if self.reports else None
 
 
 INPUT: Mapping[str, object] = {
@@ -218,41 +216,59 @@ class Run:
         self._said: list[str] = []  # the last lines on standard error
         self._held: dict[int, bytes] = {}
         list_read, list_write = os.pipe()
+        self._reports = Reports()
         command = argv(stream, folder, run, segment_s, list_write, ending)
         try:
             self.process = subprocess.Popen(
-                [*LEASH, str(os.getpid()), *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                [*LEASH, str(os.getpid()), *command], stdin=subprocess.PIPE, stdout=self._reports.theirs.fileno(),
                 stderr=subprocess.PIPE, pass_fds=(list_write,), env=environment(), process_group=0,
             )  # fmt: skip
         finally:
             os.close(list_write)
-        assert self.process.stdin and self.process.stdout and self.process.stderr  # noqa: S101 - for the type checker
+            self._reports.close_theirs()
+        assert self.process.stdin and self.process.stderr  # noqa: S101 - for the type checker
         with contextlib.suppress(BrokenPipeError):  # it is gone already: read() will say so
             self.process.stdin.write(source.script().encode())
             self.process.stdin.close()
         self._list, self._list_fd = os.fdopen(list_read, "rb", 0), list_read
-        self._progress_fd, self._error_fd = self.process.stdout.fileno(), self.process.stderr.fileno()
+        self._error_fd = self.process.stderr.fileno()
         self._selector = selectors.DefaultSelector()
-        for handle in (self._list_fd, self._progress_fd, self._error_fd):
+        for handle in (self._list_fd, self._error_fd):
             os.set_blocking(handle, False)
             self._selector.register(handle, selectors.EVENT_READ)
+        self._heeded = False  # whether reports wake us
 
-    def read(self, timeout_s: float) -> News:
-        """Wait for something to happen, at most `timeout_s`; returns all there is. Nothing happened: an empty News."""
+    def read(self, timeout_s: float, *, heed: bool = True) -> News:
+        """Wait for something to happen, at most `timeout_s`; returns all there is. Nothing happened: an empty News.
+
+        Without `heed` it is not awakened by reports of progress, which come every second: only by all else.
+        """
         finished: list[Finished] = []
-        progress: Progress | None = None
         lost = 0
+        self._heed(heed or not self._selector.get_map())
         for key, _ in self._selector.select(timeout_s):
-            data = self._drain(key.fd)
             if key.fd == self._list_fd:
-                finished += [self._line(line) for line in self._lines(key.fd, data)]
-            elif key.fd == self._progress_fd:
-                progress = _progress(b"\n".join(self._lines(key.fd, data))) or progress
-            else:
-                new = [line.decode(errors="replace") for line in self._lines(key.fd, data)]
+                finished += [self._line(line) for line in self._lines(key.fd, self._drain(key.fd))]
+            elif key.fd == self._error_fd:
+                new = [line.decode(errors="replace") for line in self._lines(key.fd, self._drain(key.fd))]
                 self._said = [*self._said, *new][-40:]
                 lost += sum(int(found[1]) for line in new if (found := _LOST.search(line)))
-        return News(tuple(finished), progress, ended=not self._selector.get_map(), lost_packets=lost)
+        reports = self._reports.take()
+        self._heed(self._heeded)
+        return News(tuple(finished), reports, ended=self._ended, lost_packets=lost)
+
+    def _heed(self, wanted: bool) -> None:
+        wanted = wanted and not self._reports.ended
+        if wanted and not self._heeded:
+            self._selector.register(self._reports, selectors.EVENT_READ)
+        elif self._heeded and not wanted:
+            self._selector.unregister(self._reports)
+        self._heeded = wanted
+
+    @property
+    def _ended(self) -> bool:
+        """Whether it has closed all it could speak through."""
+        return self._reports.ended and not self._selector.get_map()
 
     def _drain(self, handle: int) -> bytes:
         data = b""
@@ -295,38 +311,28 @@ class Run:
         if stalled:
             children.hang_up(self.process.pid)
         finished: list[Finished] = []
-        progress: Progress | None = None
+        reports: list[Progress] = []
         lost = 0
         for number, wait_s in ((signal.SIGINT, patience_s), (signal.SIGTERM, TERM_WAIT_S)):
             self.process.send_signal(number)
             until_s = time.monotonic() + wait_s
-            while self._selector.get_map() and (left_s := until_s - time.monotonic()) > 0:
+            while not self._ended and (left_s := until_s - time.monotonic()) > 0:
                 news = self.read(left_s)
                 finished += news.finished
-                progress, lost = news.progress or progress, lost + news.lost_packets
+                reports += news.reports
+                lost += news.lost_packets
         self.close()
-        return News(tuple(finished), progress, ended=True, lost_packets=lost)
+        return News(tuple(finished), tuple(reports), ended=True, lost_packets=lost)
 
     def close(self) -> None:
         """Reap it and close the pipes. What has not ended by now is killed."""
-        if not self._selector.get_map():
+        if self._ended:
             with contextlib.suppress(subprocess.TimeoutExpired):  # it has closed its pipes and is just ending
                 self.process.wait(0.5)
         self.process.kill()  # does nothing to a process that was reaped
         self.process.wait()
         self._selector.close()
         self._list.close()
-        assert self.process.stdout and self.process.stderr  # noqa: S101 - for the type checker
-        self.process.stdout.close()
+        self._reports.close()
+        assert self.process.stderr  # noqa: S101 - for the type checker
         self.process.stderr.close()
-
-
-def _progress(block: bytes) -> Progress | None:
-    """The newest frame count and media time in some lines of -progress; None before the first frame."""
-    frame, out = block.rfind(b"frame="), block.rfind(b"out_time_us=")
-    if frame < 0 or out < 0:
-        return None
-    try:
-        return Progress(int(block[frame + 6 :].split(b"\n", 1)[0]), int(block[out + 12 :].split(b"\n", 1)[0]) / 1e6)
-    except ValueError:  # out_time_us=N/A until the first packet is out
-        return None
