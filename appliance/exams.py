@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -164,10 +165,15 @@ def required_now(db: Database, config: Config, now: datetime, *, without: str | 
     Windows of one camera that touch, lead and tail included, are one: recorded without a stop, named by the earliest.
     `without` leaves one exam out of account.
     """
+    return required_among([exam for exam in planned(db) if exam.id != without], config, now)
+
+
+def required_among(planned: Iterable[Exam], config: Config, now: datetime) -> dict[str, Window]:
+    """The same for whoever has read the planned exams already."""
     lead, tail = (timedelta(seconds=s) for s in (config.profile.recording.lead_s, config.profile.recording.tail_s))
     by_camera: dict[str, list[Window]] = {}
-    for exam in _planned(db):
-        for window in windows(config, exam) if exam.id != without else ():
+    for exam in planned:
+        for window in windows(config, exam):
             by_camera.setdefault(window.camera, []).append(window)
     required: dict[str, Window] = {}
     for camera, found in by_camera.items():
@@ -218,7 +224,7 @@ def due(db: Database, config: Config, now: datetime) -> list[Moment]:
     Checks are due only until the exam's end: by a clock a month ahead it is over, and its checks must not be used up.
     For `seal` the wall clock alone is no proof; whoever seals also asks `long_enough`.
     """
-    return [m for exam in _planned(db) for m in moments(config, exam)
+    return [m for exam in planned(db) for m in moments(config, exam)
             if m.due_at <= now and (m.kind == "seal" or now < exam.ends_at) and _open(db, m)]  # fmt: skip
 
 
@@ -282,7 +288,7 @@ def count_time(db: Database, config: Config, clock: Clock) -> None:
     By the monotonic clock, which no step touches; it goes on over restarts of the keeper, and over a reboot it loses
     only the time the box was off. A clock that says the exam has not begun sets the count back to nothing.
     """
-    begun = [(moments(config, exam)[1], clock.now() >= span(config, exam)[0]) for exam in _planned(db)]
+    begun = [(moments(config, exam)[1], clock.now() >= span(config, exam)[0]) for exam in planned(db)]
     counted = [(moment, counts) for moment, counts in begun if counts or _row(db, moment) is not None]
     if not counted:
         return
@@ -324,7 +330,8 @@ def _row(db: Database, moment: Moment) -> dict[str, Any] | None:
     return db.row("select * from moment where exam = ? and kind = ? and starts_at = ?", _key(moment))
 
 
-def _planned(db: Database) -> list[Exam]:
+def planned(db: Database) -> list[Exam]:
+    """The exams that are neither over nor cancelled, in order of start."""
     return [_exam(found) for found in db.rows("select * from exam where state = 'planned' order by starts_at, id")]
 
 

@@ -42,11 +42,16 @@ def started(db: Database, clock: Clock, service: str) -> None:
 def beat(db: Database, clock: Clock, service: str, note: dict[str, Any] | None = None) -> None:
     """Write a heartbeat and feed the watchdog. A service whose loop hangs stops calling this; that is the point."""
     with store.transaction(db):
-        db.write(
-            "update heartbeat set beat_at = ?, note = ? where service = ?",
-            (iso(clock.now()), json.dumps(note or {}), service),
-        )
+        write(db, clock, service, note)
     notify("WATCHDOG=1")
+
+
+def write(db: Database, clock: Clock, service: str, note: dict[str, Any] | None = None) -> None:
+    """The heartbeat alone, inside the caller's transaction; `notify` is left to the caller too."""
+    db.write(
+        "update heartbeat set beat_at = ?, note = ? where service = ?",
+        (iso(clock.now()), json.dumps(note or {}), service),
+    )
 
 
 def heartbeats(db: Database) -> list[Heartbeat]:

@@ -33,9 +33,9 @@ class Plan:
 
     def look(self, db: Database) -> dict[str, Want]:
         """Camera -> what it is wanted for."""
-        required = exams.required_now(db, self.config, self._clock.now())
-        revisions = {exam.id: exam.revision for exam in exams.exams(db) if exam.state == "planned"} if (
-            required or self._wants) else {}  # fmt: skip
+        planned = exams.planned(db)
+        required = exams.required_among(planned, self.config, self._clock.now())
+        revisions = {exam.id: exam.revision for exam in planned}
         wants = {}
         for camera in {*required, *self._wants}:
             want = self._want(required.get(camera), self._wants.get(camera), revisions)

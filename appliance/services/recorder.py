@@ -27,10 +27,10 @@ from appliance.wanted import Plan, Want
 log = logging.getLogger(__name__)
 
 NAME = "recorder"
-TICK_S = 1.0
-PLAN_S = 2.0  # how often the plan is looked at: every look costs as much as a camera
-STATES_S = 2.0
-COVERAGE_S = 5.0
+TICK_S = 1.0  # while somebody may wish to see a camera that is not recorded
+ROUND_S = 2.0  # else. How often the plan is looked at and the states are written
+COVERAGE_S = 4.0
+SLACK_S = 0.5  # rounds are not of the same length to the millisecond
 
 
 def main(config: Config, clock: Clock, stop: threading.Event) -> None:
@@ -77,30 +77,33 @@ def _watch(
     loops = crew.loops
     saved: dict[str, CameraState] = {}
     known: object = None
-    due = {"plan": 0.0, "states": 0.0, "beat": 0.0, "coverage": 0.0}
+    read: object = None  # what others had written when their cameras were read
+    due = {"round": 0.0, "beat": 0.0, "coverage": 0.0}
     while True:
         now_s = clock.mono_s()
         try:
-            if now_s >= due["plan"]:
-                due["plan"] = now_s + PLAN_S
-                config = plan.config = taken.with_taken(db, config)
+            if now_s >= due["round"]:
+                due["round"] = now_s + ROUND_S - SLACK_S
+                if read != (written := store.data_version(db)):
+                    config = plan.config = taken.with_taken(db, config)
+                    read = written
                 crew.adjust(config)
                 _tell(loops, plan.look(db))
-            _show(loops, live_view.wishes(db, clock.now()), config.profile.live.cameras)
-            if now_s >= due["states"]:
-                due["states"] = now_s + STATES_S
-                _save(db, loops, saved)
+                beats = now_s >= due["beat"]
+                _save(db, loops, saved, clock if beats else None)
+                if beats:
+                    due["beat"] = now_s + health.BEAT_S - SLACK_S
+                    health.notify("WATCHDOG=1")
                 media.save(db)
+            free = any(loop.want is None for loop in loops)
+            _show(loops, live_view.wishes(db, clock.now()) if free else [], config.profile.live.cameras)
             if now_s >= due["coverage"]:
-                due["coverage"] = now_s + COVERAGE_S
+                due["coverage"] = now_s + COVERAGE_S - SLACK_S
                 known = _cover(db, config, clock, known)
-            if now_s >= due["beat"]:
-                due["beat"] = now_s + health.BEAT_S
-                health.beat(db, clock, NAME, {"recording": sum(
-                    loop.state.state == "recording" for loop in loops if loop.stream == "main")})
         except sqlite3.Error as fault:  # a full disk: the cameras' threads go on, and so must we
             log.error("the database: %s", fault)
-        if stop.wait(TICK_S):
+            free = True
+        if stop.wait(TICK_S if free else ROUND_S - clock.mono_s() % ROUND_S):  # with the cameras' rounds
             return
 
 
@@ -122,13 +125,16 @@ def _show(loops: list[CameraLoop], wishes: list[Wish], places: int) -> None:
             loop.poke.set()
 
 
-def _save(db: Database, loops: list[CameraLoop], saved: dict[str, CameraState]) -> None:
-    """Write the cameras' states that changed, all in one transaction."""
+def _save(db: Database, loops: list[CameraLoop], saved: dict[str, CameraState], beat: Clock | None = None) -> None:
+    """Write the cameras' states that changed, all in one transaction; with `beat`, the heartbeat too."""
     changed = {loop.folder: (loop.stream, state) for loop in loops if (state := loop.state) != saved.get(loop.folder)}
-    if changed:
+    if changed or beat:
         with store.transaction(db):
             cameras.save(db, [state for stream, state in changed.values() if stream == "main"])
             cameras.save_second(db, [state for stream, state in changed.values() if stream == "second"])
+            if beat:
+                health.write(db, beat, NAME, {"recording": sum(
+                    loop.state.state == "recording" for loop in loops if loop.stream == "main")})  # fmt: skip
         saved.update({folder: state for folder, (_, state) in changed.items()})
 
 
