@@ -129,12 +129,25 @@ def fetch(device: Camera, user: str, password: str, ask: Ask) -> Copy:
     shift = timedelta(seconds=offset_s or 0.0)
     first, last = ask.from_at + shift, ask.to_at + shift
     span = _chosen(onvif_search.recordings(device), ask.recording, first, last)
-    address = onvif_search.replay_address(device, span.recording)
-    ask.folder.mkdir(parents=True, exist_ok=True)
-    file = _free_name(ask)
+    source = Source(onvif_search.replay_address(device, span.recording), user, password)
+    more = [*(["untimed"] if offset_s is None else []), *(["unspanned"] if span.from_at is None else [])]
+    try:
+        ask.folder.mkdir(parents=True, exist_ok=True)
+        file = _free_name(ask)
+        played = _played(source, (first, last), file, ask)
+        copy = _copy(ask, played, span.recording, file, offset_s, (first, last), more)
+        _note_beside(copy, ask.camera, played)
+        archive.sync(ask.folder)
+    except OSError as cause:
+        raise ApplianceError(N_("{path} cannot be written: {cause}."), path=str(ask.folder),
+                             cause=str(cause.strerror)) from cause  # fmt: skip
+    return copy
+
+
+def _played(source: Source, span: tuple[datetime, datetime], file: Path, ask: Ask) -> Played:
+    """Play it under another name: a copy that was broken off is never taken for one."""
     begun = file.with_suffix(".new")
-    source = Source(address, user, password)
-    wish = Wish(source, first - MARGIN, last + MARGIN, begun, ask.least_free_bytes, silent_s=ask.silent_s)
+    wish = Wish(source, span[0] - MARGIN, span[1] + MARGIN, begun, ask.least_free_bytes, silent_s=ask.silent_s)
     try:
         played = onvif_replay.fetch(wish)
     except ReplayError as error:
@@ -142,11 +155,7 @@ def fetch(device: Camera, user: str, password: str, ask: Ask) -> Copy:
         raise ApplianceError(why(error)) from error
     archive.sync(begun)
     begun.rename(file)
-    more = [*(["untimed"] if offset_s is None else []), *(["unspanned"] if span.from_at is None else [])]
-    copy = _copy(ask, played, span.recording, file, offset_s, (first, last), more)
-    _note_beside(copy, ask.camera, played)
-    archive.sync(ask.folder)
-    return copy
+    return played
 
 
 def why(error: ReplayError) -> Message:

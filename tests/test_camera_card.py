@@ -134,12 +134,16 @@ def test_what_is_on_the_card_is_listed(tmp_path: Path, db: Database) -> None:
     assert "часам камеры" in shown
 
 
-def test_a_span_that_is_not_on_the_card_is_said_and_entered(tmp_path: Path, db: Database, rtsp: RtspCamera) -> None:
+def test_a_span_that_is_not_on_the_card_or_cannot_be_kept_is_said_and_entered(
+    tmp_path: Path, db: Database, rtsp: RtspCamera
+) -> None:
     result = run(tmp_path, "--from", ours(-90), "--to", ours(-80), "--into", str(tmp_path / "copies"))
     assert isinstance(result.exception, ApplianceError)
     assert "has nothing of that time" in str(result.exception)
     (entry,) = journal.entries(db, kinds=("camera.card_unfetched",))
     assert "has nothing of that time" in Words("en", UTC).say(kinds.sentence(entry))
+    unwritable = run(tmp_path, "--from", ours(4), "--to", ours(6), "--into", str(tmp_path / "site.toml" / "copies"))
+    assert "copies cannot be written: Not a directory" in str(unwritable.exception)
     assert rtsp.requests == []
 
 

@@ -146,7 +146,7 @@ def _tell_contents(target: Target, found: Contents, as_json: bool) -> None:
         click.echo(say.say(N_("There is no recording on the card.")))
     elif found.offset_s is not None:
         click.echo(say.say(N_("These are the camera's times; its clock differs by {offset} s from this machine's."),
-                           offset=found.offset_s))  # fmt: skip
+                           offset=found.offset_s or 0))  # fmt: skip
 
 
 def _tell_copy(target: Target, copy: Copy, as_json: bool) -> None:
