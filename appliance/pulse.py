@@ -10,6 +10,7 @@ from appliance.clock import Clock
 
 STANDING_S, STANDING_LOOKS = 2.0, 3  # so long, and at so many looks in a row, media time stands though frames come...
 STANDING_FRAME_S = 0.001  # ...each of which takes less than this: the time stamps were set back
+LEAP_S = (1 << 31) / 90_000  # a file's frame cannot take longer (movenc.c, check_pkt), and no stamp goes on so far
 HELD_BACK = 1  # frames ffmpeg's parser may let out though nothing came
 
 
@@ -43,11 +44,12 @@ class Pulse:
 
 
 class Backwards:
-    """Whether a camera has set its time stamps back: frames come, and media time stands still.
+    """Whether a camera has set its time stamps back: frames come, and media time stands still or leaps by hours.
 
     ffmpeg then stamps each frame a tick after the one before, until the old time is reached again: an hour of frames in
-    no time. A new run begins with the new stamps. Small steps are over by themselves. Frames that come slowly,
-    because the camera is overloaded, have their time: that is no reason to lose some more.
+    no time. Stamps of before the run's own beginning it takes for such that have run over, 13 h later; then the file
+    has the ticks, until the next file. A new run begins with the new stamps. Small steps are over by themselves.
+    Frames that come slowly, because the camera is overloaded, have their time: that is no reason to lose some more.
     """
 
     def __init__(self) -> None:
@@ -58,6 +60,8 @@ class Backwards:
     def look(self, now_s: float, media_s: float, frames: int) -> None:
         """So many frames are there, up to this media time. One look in vain may follow a silence."""
         if self._since is None or media_s > self._since[1] + STANDING_FRAME_S * (frames - self._since[2]):
+            leapt = self._since is not None and media_s - now_s > self._since[1] - self._since[0] + LEAP_S
+            self.seen = self.seen or leapt
             self._since, self._looks = (now_s, media_s, frames), 0
             return
         self._looks += 1

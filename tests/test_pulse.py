@@ -71,3 +71,12 @@ def test_stamps_that_went_back_are_seen_and_neither_a_silence_nor_a_slow_camera_
         quiet.look(second + (4.0 if second > 4 else 0.0), float(second), 12 * second)
         slow.look(float(second), 2 * second / 12, 2 * second)  # its encoder makes two of twelve frames a second
     assert (back.seen, quiet.seen, slow.seen) == (True, False, False)
+
+
+def test_stamps_of_before_the_run_began_are_seen_too_and_a_jump_of_hours_forward_is_none() -> None:
+    """ffmpeg 5.1 and an hour back: 2^32 ticks of 90 kHz less an hour forward."""
+    back, forward = Backwards(), Backwards()
+    for second in range(1, 6):
+        back.look(float(second), second + (44_121.9 if second > 3 else 0.0), 10 * second)
+        forward.look(float(second), second + (3600.0 * 6 if second > 3 else 0.0), 10 * second)
+    assert (back.seen, forward.seen) == (True, False)
