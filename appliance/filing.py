@@ -1,7 +1,9 @@
 """Files a run has finished: read, placed on the box's clock and archived, in their order.
 
 The first of a run waits a little: its frames came in a burst while ffmpeg was still looking at the stream, and only
-those of the next seconds tell when it really began. What cannot be archived stays where it is and is owed.
+those of the next seconds tell when it really began. At a varying rate they tell it only once it is known when each of
+them begins: a first file that may be nothing but the burst waits for the one behind it. What cannot be archived stays
+where it is and is owed.
 """
 
 from __future__ import annotations
@@ -45,12 +47,19 @@ class Filing:
         self._waiting += [(each, self._clock.mono_s()) for each in finished]
         if self._first_s is None and began:
             self._first_s = self._clock.mono_s()
-        if last or (self._first_s is not None and self._clock.mono_s() - self._first_s >= SETTLE_S):
-            for each, at_s in self._waiting:
-                self._archive(each, at_s)
-            self._waiting = []
+        settled = self._first_s is not None and self._clock.mono_s() - self._first_s >= SETTLE_S
+        while self._waiting and (last or (settled and not self._may_be_all_burst())):
+            each, at_s = self._waiting.pop(0)
+            self._archive(each, at_s, self._waiting[0][0] if self._waiting else None)
 
-    def _archive(self, finished: ffmpeg.Finished, finished_s: float) -> None:
+    def _may_be_all_burst(self) -> bool:
+        """Whether all there is is a run's first file, come so fast that it may not tell when its frames were due."""
+        (only, finished_s), first_s = self._waiting[0], self._first_s or 0.0
+        if len(self._waiting) > 1 or only.index > 0 or finished_s - first_s >= SETTLE_S:
+            return False
+        return bool(_times_s(only))
+
+    def _archive(self, finished: ffmpeg.Finished, finished_s: float, behind: ffmpeg.Finished | None) -> None:
         try:
             path = archive.name(finished.path)
             facts = fmp4.read(path)
@@ -63,12 +72,15 @@ class Filing:
                 facts = facts.without_false_start()
                 # Not where ffmpeg says it begins: that is 0 also when it waited seconds for the first key frame.
                 starts_s = max(starts_s - lacks_s, finished.ends_s - facts.duration_s)
+            times_s = facts.times_s
+            if finished.index == 0 and times_s and behind is not None:
+                times_s += tuple(behind.starts_s - starts_s + at_s for at_s in _times_s(behind))
             self._timeline.ended(facts.frames, finished_s)
             by_s, hole = self._timeline.jump_s(starts_s, facts.holes, facts.frame_s)
             if hole is not None:
-                starts_s, facts = starts_s + by_s, _healed(facts, hole, by_s)
+                starts_s, facts, times_s = starts_s + by_s, _healed(facts, hole, by_s), ()
             placed = self._timeline.place(
-                starts_s, facts.duration_s, facts.frame_s, facts.frames, steady=_steady(facts), times_s=facts.times_s
+                starts_s, facts.duration_s, facts.frame_s, facts.frames, steady=_steady(facts), times_s=times_s
             )
             first_at = placed.starts_at + timedelta(seconds=placed.joined_s)
             evidence = segment_clock.witnessed(facts, first_at, "arrival", segment_clock.box_clock(), placed.step_ms)
@@ -88,6 +100,15 @@ class Filing:
         for began_at, ended_at in ((before, segment.starts_at), *segment.holes):
             if (ended_at - began_at).total_seconds() >= self._config.profile.recording.stall_s:
                 self._silence(began_at, ended_at)
+
+
+def _times_s(finished: ffmpeg.Finished) -> tuple[float, ...]:
+    """When each of its frames begins, at a varying rate; nothing for a file that cannot be read now."""
+    try:
+        return fmp4.read(archive.name(finished.path)).times_s
+    except (OSError, fmp4.Unreadable) as fault:
+        log.info("%s tells no times: %s", finished.path.name, fault)
+        return ()
 
 
 def _steady(facts: Facts) -> bool:

@@ -22,7 +22,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pydantic import PrivateAttr
 
-from appliance import archive, coverage, exams, leftovers, store
+from appliance import archive, coverage, exams, journal, leftovers, store
 from appliance.cameras import CameraState
 from appliance.clock import Clock, iso
 from appliance.config import Camera, Config, Room, SiteFacts, Web
@@ -34,6 +34,8 @@ from appliance.recording import CameraLoop
 from appliance.services import recorder
 from appliance.store import Database
 from appliance.syncing import Syncer
+from appliance.timeline import JOIN_S
+from drivers import fmp4
 
 ROOM = "trial"
 WHO = Actor.service("trial")
@@ -45,6 +47,7 @@ LOOK_S = 0.2
 PLANNING = timedelta(milliseconds=100)  # until the exam is on the plan; later it would count as planned late
 MOMENT = timedelta(seconds=1)  # the shortest there is: one that ended before it began still has its gap and cause
 RESERVE_BYTES = 100_000_000
+MOST_FILES = 1_000_000  # more than the longest trial of all cameras makes
 SCHEMES = {"rtsp": "stream", "rtsps": "stream", "http": "onvif", "https": "onvif"}
 
 Tell = Callable[[CameraState], None]
@@ -94,6 +97,7 @@ class StreamReport:
     """What became of one stream. `ok`: recorded, and without a gap after its first frame.
 
     `transport`: how it came last: tcp, udp, or tcp through the relay that signs for ffmpeg; None: it was never reached.
+    `lost_packets`: sent, by their numbers, and never come: pictures may be damaged though no frame is missing.
     """
 
     url: str
@@ -102,6 +106,7 @@ class StreamReport:
     transport: str | None
     required_s: float
     recorded_s: float
+    lost_packets: int
     segments: tuple[Recorded, ...]
     gaps: tuple[Missing, ...]
 
@@ -258,29 +263,49 @@ def report(db: Database, config: Config, exam: Exam, taken_in: tuple[str, ...], 
            ) -> Report:  # fmt: skip
     """What became of each stream."""
     covered = {c.camera: c for c in coverage.summary(db, config, exam, exam.ends_at)}
-    streams = tuple(_stream(db, exam, each, covered[each.id], ways.get(each.id)) for each in config.cameras)
+    streams = tuple(_stream(db, config, exam, covered[each.id], ways.get(each.id)) for each in config.cameras)
     return Report(all(s.ok for s in streams), str(config.video), iso(exam.starts_at), iso(exam.ends_at), streams,
                   taken_in)  # fmt: skip
 
 
-def _stream(db: Database, exam: Exam, each: Camera, covered: coverage.CameraCoverage, way: str | None
-            ) -> StreamReport:  # fmt: skip
+def _stream(
+    db: Database, config: Config, exam: Exam, covered: coverage.CameraCoverage, way: str | None
+) -> StreamReport:  # fmt: skip
+    each = config.camera(covered.camera)
     until = exam.ends_at + timedelta(seconds=TAIL_S + END_WAIT_S)
     found = archive.segments(db, camera=each.id, since=exam.starts_at, until=until)
-    files = tuple(_recorded(segment) for segment in found)
+    files = tuple(_recorded(config, segment) for segment in found)
     first_at = min((s.starts_at for s in found), default=None)
     later = [g for g in covered.gaps if first_at is not None and g.starts_at >= first_at]
     gaps = tuple(Missing(iso(g.starts_at), iso(g.ends_at), _seconds(g.starts_at, g.ends_at), g.cause)
                  for g in covered.gaps)  # fmt: skip
     return StreamReport(each.stream or each.onvif or "", each.id, bool(files) and not later, way,
-                        round(covered.required_s, 3), round(covered.recorded_s, 3), files, gaps)  # fmt: skip
+                        round(covered.required_s, 3), round(covered.recorded_s, 3), _lost_packets(db, exam, each.id),
+                        files, gaps)  # fmt: skip
 
 
-def _recorded(segment: archive.Segment) -> Recorded:
+def _lost_packets(db: Database, exam: Exam, camera: str) -> int:
+    told = journal.entries(db, exam=exam.id, kinds=["camera.packets_lost"], limit=MOST_FILES)
+    return sum(entry.data["packets"] for entry in told if entry.camera == camera)
+
+
+def _recorded(config: Config, segment: archive.Segment) -> Recorded:
     last_at = segment.last_frame_at or segment.ends_at
-    return Recorded(segment.path, iso(segment.starts_at), iso(last_at), iso(segment.ends_at), segment.size_bytes,
-                    segment.sha256, segment.frames, segment.video, segment.audio, segment.clock.derived,
-                    segment.clock.camera_offset_ms)  # fmt: skip
+    return Recorded(segment.path, iso(_first_frame_at(config, segment)), iso(last_at), iso(segment.ends_at),
+                    segment.size_bytes, segment.sha256, segment.frames, segment.video, segment.audio,
+                    segment.clock.derived, segment.clock.camera_offset_ms)  # fmt: skip
+
+
+def _first_frame_at(config: Config, segment: archive.Segment) -> datetime:
+    """A file begins where the one of its run before it ended. At a varying rate nobody knew then how long the last
+    frame would stand, so its own first frame comes later (timeline.Placed.joined_s): its length tells by how much."""
+    path = archive.path(config, segment)
+    if archive.number_of(path) == 0 or segment.last_frame_at is None:
+        return segment.starts_at
+    facts = fmp4.read(path)
+    later_s = (segment.last_frame_at - segment.starts_at).total_seconds() - facts.last_s
+    joins = facts.frame_s / 2 < later_s <= max(JOIN_S, 3 * facts.frame_s)
+    return segment.starts_at + timedelta(seconds=later_s) if joins else segment.starts_at
 
 
 def _seconds(starts_at: datetime, ends_at: datetime) -> float:

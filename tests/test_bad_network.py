@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -42,6 +43,8 @@ class Kept:
     """What is there of one camera: its part of the report, its frames' numbers, and what its network did."""
 
     stream: dict[str, Any]
+    began_at: str  # what was required of it
+    ended_at: str
     numbers: list[int]
     lost_packets: int
     network: LossyProxy
@@ -52,12 +55,27 @@ class Kept:
         return [b - a - 1 for a, b in pairwise(self.numbers) if b != a + 1]
 
     @property
-    def gaps(self) -> list[tuple[str, float]]:
-        """Cause and length of each gap between the first frame and the last."""
-        files = self.stream["segments"]
-        first_at, last_at = files[0]["first_frame_at"], files[-1]["ends_at"]
-        return [(gap["code"], gap["seconds"]) for gap in self.stream["gaps"]
+    def claimed(self) -> list[tuple[float, int]]:
+        """Of each file: how long it says it is, and its frames."""
+        return [(seconds(file["first_frame_at"], file["ends_at"]), file["frames"]) for file in self.stream["segments"]]
+
+    @property
+    def unclaimed(self) -> list[tuple[str, str]]:
+        """What lies between files and was required: a frame that is missing there must lie in a gap."""
+        edges = [(before["ends_at"], behind["first_frame_at"]) for before, behind in pairwise(self.stream["segments"])]
+        cut = [(max(a, self.began_at), min(b, self.ended_at)) for a, b in edges]
+        return [(a, b) for a, b in cut if a < b]
+
+    @property
+    def gaps(self) -> list[tuple[str, str, str]]:
+        """Cause, beginning and end of each gap behind the first frame."""
+        first_at, last_at = self.stream["segments"][0]["first_frame_at"], self.stream["segments"][-1]["ends_at"]
+        return [(gap["code"], gap["from_at"], gap["to_at"]) for gap in self.stream["gaps"]
                 if first_at <= gap["from_at"] and gap["to_at"] <= last_at]  # fmt: skip
+
+
+def seconds(from_at: str, to_at: str) -> float:
+    return (datetime.fromisoformat(to_at) - datetime.fromisoformat(from_at)).total_seconds()
 
 
 def hang_up_now_and_then(camera: RtspCamera, over: threading.Event) -> None:
@@ -81,12 +99,15 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Kept]]:
             env={**os.environ, "LC_ALL": "C.UTF-8"},
         )  # fmt: skip
         over.set()
-    streams = dict(zip(PLACES, json.loads(done.stdout)["streams"], strict=True))
+    report = json.loads(done.stdout)
+    streams = dict(zip(PLACES, report["streams"], strict=True))
     with closing(store.open(folder / ".examsite/examsite.db")) as db:
         told = journal.entries(db, kinds=["camera.packets_lost"], limit=1000)
     yield {
         name: Kept(
             stream,
+            report["began_at"],
+            report["ended_at"],
             [number for file in stream["segments"] for number in numbers_in(folder / file["path"])],
             sum(entry.data["packets"] for entry in told if entry.camera == stream["name"]),
             networks[name],
@@ -106,13 +127,14 @@ def test_delay_jitter_and_loss_cost_no_frame_over_tcp(kept: dict[str, Kept]) -> 
 @pytest.mark.parametrize("name", ["reset", "dying"])
 def test_what_a_broken_connection_costs_lies_in_gaps_of_that_cause(kept: dict[str, Kept], name: str) -> None:
     broken = kept[name]
-    assert len(broken.missing) >= 2
+    assert broken.missing
     assert len(broken.numbers) == len(set(broken.numbers))
     assert broken.numbers == sorted(broken.numbers)
-    gaps = [seconds for _, seconds in broken.gaps]
-    assert {cause for cause, _ in broken.gaps} <= {"connection closed", "camera silent"}
-    assert len(gaps) == len(broken.missing)
-    assert sum(broken.missing) / FPS == pytest.approx(sum(gaps), abs=0.5 * len(gaps))  # what the network holds up, late
+    assert {cause for cause, _, _ in broken.gaps} <= {"connection closed", "camera silent"}
+    # Nothing is claimed that is not there: each file is as long as its frames, at most, and all between files is gap.
+    assert all(claimed_s <= (frames + 0.5) / FPS for claimed_s, frames in broken.claimed)
+    assert [(a, b) for _, a, b in broken.gaps] == broken.unclaimed
+    assert len(broken.stream["segments"]) > len(broken.missing)
 
 
 def test_a_camera_that_dies_again_and_again_costs_the_others_nothing(kept: dict[str, Kept]) -> None:
@@ -126,12 +148,15 @@ def test_what_datagrams_lose_is_in_the_journal_packet_by_packet(kept: dict[str, 
     udp = kept["datagrams"]
     assert udp.network.dropped >= 5
     assert udp.missing  # a frame of one packet is gone with it
-    # What was under way when the recording ended is counted by neither, or by one.
-    assert udp.lost_packets == pytest.approx(udp.network.dropped, abs=3)
+    # What was under way when the recording ended is counted by neither, or by one. On a busy machine more is lost than
+    # the network lost: what comes too late for its frame, or while nobody reads.
+    assert udp.lost_packets >= udp.network.dropped - 3
+    assert udp.stream["lost_packets"] == udp.lost_packets
 
 
 def test_a_second_without_frames_over_udp_is_a_gap(kept: dict[str, Kept]) -> None:
     cut_off = kept["cut off"]
     assert cut_off.missing == [10]
-    assert [cause for cause, _ in cut_off.gaps] == ["camera silent"]
-    assert cut_off.gaps[0][1] == pytest.approx(1.0, abs=0.35)
+    ((cause, from_at, to_at),) = cut_off.gaps
+    assert cause == "camera silent"
+    assert seconds(from_at, to_at) == pytest.approx(1.0, abs=0.35)

@@ -11,10 +11,12 @@ import signal
 import statistics
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -74,24 +76,52 @@ def held(path: Path, codec: str) -> list[str]:
     return pictures_in(path) if codec == "mjpeg" else slices_in(path, codec)
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Of one strange camera: its part of the report, the slices recorded, those it sent meanwhile, and when it had
+    seen each of them, in Unix time."""
+
+    stream: Stream
+    recorded: list[str]
+    sent: list[str]
+    seen_s: list[float]
+
+
+def enough(folder: Path) -> bool:
+    files = Counter(path.parent.name for path in folder.glob("archive/*/*/*.mp4"))
+    return len(files) == len(STRANGE) and min(files.values()) >= 2
+
+
 @pytest.fixture(scope="module")
-def strange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[Stream, list[str], list[str]]]]:
-    """Of each strange camera: its part of the report, the slices recorded, and those it sent meanwhile."""
+def strange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Told]]:
+    """All of them recorded at one time, until there are two files of each: a busy machine takes longer to begin."""
     folder = tmp_path_factory.mktemp("strange") / "to"
     with ExitStack() as running:
         tls = {"rtsps": server_context(folder.parent)}
         manners = {name: replace(manner, tls=tls.get(name)) for name, manner in STRANGE.items()}
         cameras = {name: running.enter_context(RtspCamera(manner)) for name, manner in manners.items()}
         urls = [word for camera in cameras.values() for word in ("--url", camera.url)]
-        status, report, _ = record(folder, 7, *urls, "--segment-s", "3", password=Manner().password)
-    assert status == 1  # one hangs up
+        secret = folder.parent / "password"
+        secret.write_text(Manner().password + "\n", encoding="utf-8")
+        words = ("--user", "u", "--password-file", str(secret), "--to", str(folder), "--seconds", "60", "--json")
+        process = subprocess.Popen(
+            command(*urls, *words, "--segment-s", "3"), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            text=True, env={**os.environ, "LC_ALL": "C.UTF-8"},
+        )  # fmt: skip
+        running.callback(process.wait)
+        running.callback(process.kill)
+        wait_until(lambda: enough(folder), "two files of each are recorded", 60)
+        process.send_signal(signal.SIGINT)
+        report = json.loads(process.communicate(timeout=30)[0])
+    assert process.returncode == 1  # one hangs up
     found = {}
     for (name, camera), stream in zip(cameras.items(), report["streams"], strict=True):
         with ThreadPoolExecutor(2) as several:
             parts = several.map(lambda s: held(folder / s["path"], STRANGE[name].codec), stream["segments"])  # noqa: B023
             recorded = [each for part in parts for each in part]
         first = camera.sent.index(recorded[0])
-        found[name] = stream, recorded, camera.sent[first : first + len(recorded)]
+        last = first + len(recorded)
+        found[name] = Told(stream, recorded, camera.sent[first:last], camera.due_s[first:last])
         for segment in stream["segments"]:
             content = (folder / segment["path"]).read_bytes()
             assert (len(content), hashlib.sha256(content).hexdigest()) == (segment["bytes"], segment["sha256"])
@@ -99,11 +129,9 @@ def strange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tupl
 
 
 @pytest.mark.parametrize("name", STRANGE)
-def test_every_frame_a_strange_camera_sent_is_recorded_once(
-    strange: dict[str, tuple[Stream, list[str], list[str]]], name: str
-) -> None:
-    stream, recorded, sent = strange[name]
-    assert recorded == sent
+def test_every_frame_a_strange_camera_sent_is_recorded_once(strange: dict[str, Told], name: str) -> None:
+    stream, recorded = strange[name].stream, strange[name].recorded
+    assert recorded == strange[name].sent
     assert len(recorded) == sum(segment["frames"] for segment in stream["segments"])
     assert len(stream["segments"]) >= 2
     assert {segment["codec"] for segment in stream["segments"]} == {
@@ -113,10 +141,8 @@ def test_every_frame_a_strange_camera_sent_is_recorded_once(
 
 
 @pytest.mark.parametrize("name", STRANGE)
-def test_its_times_follow_each_other_and_its_gaps_have_their_cause(
-    strange: dict[str, tuple[Stream, list[str], list[str]]], name: str
-) -> None:
-    stream = strange[name][0]
+def test_its_times_follow_each_other_and_its_gaps_have_their_cause(strange: dict[str, Told], name: str) -> None:
+    stream = strange[name].stream
     times = [t for s in stream["segments"] for t in (s["first_frame_at"], s["last_frame_at"], s["ends_at"])]
     assert times == sorted(times)
     causes = [gap["code"] for gap in stream["gaps"] if gap["code"] != "recording starting"]
@@ -127,11 +153,17 @@ def test_its_times_follow_each_other_and_its_gaps_have_their_cause(
 
 
 @pytest.mark.parametrize("name", ["plain", "h265 with B-frames", "begins mid-GOP", "varying rate"])
-def test_the_cameras_clock_is_read_to_less_than_a_frame(
-    strange: dict[str, tuple[Stream, list[str], list[str]]], name: str
-) -> None:
-    told = [s["camera_offset_ms"] for s in strange[name][0]["segments"] if s["camera_offset_ms"] is not None]
-    assert statistics.median(told) == pytest.approx(0, abs=800 / STRANGE[name].fps)  # its clock is the box's
+def test_the_cameras_clock_is_read_to_less_than_a_frame(strange: dict[str, Told], name: str) -> None:
+    """Each recording's first frame, on the box's clock and by the camera's offset: when the camera saw it. So it holds
+    on a busy machine too, where frames come late and are placed late."""
+    told, frame_s, at, off_s = strange[name], 1 / STRANGE[name].fps, 0, list[float]()
+    for segment in told.stream["segments"]:
+        first_s = datetime.fromisoformat(segment["first_frame_at"]).timestamp()
+        assert first_s > told.seen_s[at] - frame_s  # no time is claimed before there was a frame
+        if segment["camera_offset_ms"] is not None:
+            off_s.append(first_s + segment["camera_offset_ms"] / 1000 - told.seen_s[at])
+        at += segment["frames"]
+    assert statistics.median(off_s) == pytest.approx(0, abs=0.8 * frame_s)
 
 
 def test_a_refused_password_is_told_at_once_and_tried_once(tmp_path: Path) -> None:

@@ -112,6 +112,9 @@ def _show_stream(found: Report, stream: StreamReport) -> None:
         click.echo(f"    sha256 {file.sha256}  " + say.plural("{n} frame", "{n} frames", file.frames))
     for gap in stream.gaps:
         click.echo(f"  ! {gap.from_at} … {gap.to_at}  {say.span(gap.seconds)}  {say.say(coverage.cause(gap.code))}")
+    if stream.lost_packets:
+        click.echo("  ! " + say.plural("{n} packet was lost in the network.", "{n} packets were lost in the network.",
+                                       stream.lost_packets))  # fmt: skip
     if not stream.segments:
         click.echo("  " + say.say(N_("Nothing was recorded.")))
     else:
