@@ -175,6 +175,25 @@ def segments(
     )]  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Recordings that overlap a span, all streams: those whose files are there, those held, those deleted by rule."""
+
+    files: int
+    size_bytes: int
+    held: int
+    retired: int
+
+
+def totals(db: Database, since: datetime, until: datetime) -> Totals:
+    """Counted in the database: an exam day is thousands of recordings."""
+    row = db.row("select count(*) filter (where retired is null) as files, coalesce(sum(size_bytes) filter"
+                 " (where retired is null), 0) as size_bytes, count(*) filter (where held = 1 and retired is null)"
+                 " as held, count(retired) as retired from segment where ends_at > ? and starts_at < ?",
+                 (iso(since), iso(until)))  # fmt: skip
+    return Totals(**(row or {"files": 0, "size_bytes": 0, "held": 0, "retired": 0}))
+
+
 def days(db: Database, medium: str) -> list[str]:
     """The days of one disk that still have files, oldest first: UTC, as the archive's folders are called."""
     return [row["day"] for row in db.rows(

@@ -11,19 +11,19 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import rfc8785
 
 from appliance import archive, disk, exams, journal, media, store
-from appliance.archive import Segment
+from appliance.archive import Segment, Totals
 from appliance.clock import Clock
 from appliance.config import Config
 from appliance.exams import Exam
 from appliance.gap_causes import LONGEST_SEGMENT
-from appliance.model import N_, Actor, Message, message
+from appliance.model import N_, Actor, ApplianceError, Message, Personal, message
 from appliance.store import Database
 from drivers import host
 
@@ -48,6 +48,16 @@ class Batch:
     @property
     def size_bytes(self) -> int:
         return sum(segment.size_bytes for segment in self.segments)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An exam's recordings as the rule sees them. `until`: kept to this day; `over`: why they may go, None: not yet."""
+
+    exam: Exam
+    totals: Totals
+    until: date
+    over: Message | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +111,17 @@ def _claims(db: Database, config: Config, now: datetime) -> list[_Claim]:
         if exam.state != "cancelled":
             first, last = exams.span(config, exam)
             found.append(_Claim(exam, first - around, last + around, _over(db, config, exam, now)))
+    return found
+
+
+def kept(db: Database, config: Config, now: datetime, limit: int = 50) -> list[Kept]:
+    """The newest exams of which something was recorded, newest first."""
+    found: list[Kept] = []
+    for exam in reversed(exams.exams(db)):
+        first, last = exams.span(config, exam)
+        if exam.state != "cancelled" and first <= now and len(found) < limit:
+            until = config.profile.retention.until(exam.ends_at.astimezone(config.site.zone).date())
+            found.append(Kept(exam, archive.totals(db, first, last), until, _over(db, config, exam, now)))
     return found
 
 
@@ -218,12 +239,17 @@ def faults(db: Database) -> list[tuple[int, str]]:
 def hold(
     db: Database, config: Config, clock: Clock, who: Actor, exam_id: str, reason: str, *, held: bool
 ) -> int:
-    """Keep an exam's recordings whatever the rule says, or no longer; how many. Opens its own transaction."""
+    """Keep an exam's recordings whatever the rule says, or no longer; how many. Opens its own transaction.
+
+    Raises ApplianceError without a reason.
+    """
     exam = exams.get(db, exam_id)
+    if not reason.strip():
+        raise ApplianceError(N_("Write why: an appeal, an inquiry, and its number."))
     first, last = exams.span(config, exam)
     with store.transaction(db):
         found = [s for s in archive.segments(db, since=first, until=last, stream=None) if s.retired is None]
         archive.hold(db, [s.id for s in found], held=held)
         journal.append(db, clock, "archive.held" if held else "archive.released", who, exam=exam_id,
-                       files=len(found), reason=reason, root=root(found))  # fmt: skip
+                       files=len(found), reason=Personal(reason.strip()), root=root(found))  # fmt: skip
     return len(found)

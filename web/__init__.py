@@ -50,6 +50,7 @@ from web import (
     marks,
     plans,
     rights,
+    space,
     taking_in,
 )
 from web.feed import Feed
@@ -141,7 +142,7 @@ def _register(app: Flask) -> None:
     for subject in (
         access, accounts, alarm_acts, alarm_log, alarms, archive, badges, before, camera_acts, cameras, checks,
         coverage, duty, exams, export, health, journal, journal_erasure, journal_form, journal_head, live, live_view,
-        marks, plans, taking_in,
+        marks, plans, space, taking_in,
     ):  # fmt: skip
         app.register_blueprint(subject.views)
     rights.needs(rights.OPEN)(app.view_functions["static"])

@@ -45,6 +45,7 @@ RIGHTS: Mapping[str, frozenset[Role]] = {
     "access.announce": frozenset({T, E, A}),  # who lays hands on the equipment
     "access.confirm": frozenset({H, A}),  # of these, whom journal.responsible of the profile names
     "archive.read": frozenset({T, H, E}),
+    "archive.hold": frozenset({H}),
     "export.read": frozenset({T, H, S, E}),
     "export.ask": frozenset({E}),
     "export.agree": frozenset({S}),
@@ -83,6 +84,7 @@ REFUSALS: Mapping[str, str] = {
     "access.announce": N_("Actions at the equipment are announced by technician, exporter and administrator."),
     "access.confirm": N_("Actions at the equipment are confirmed by the head of site."),
     "archive.read": N_("The archive is for the technician, the head and the exporter."),
+    "archive.hold": N_("Recordings are held, and held no longer, by the head of site."),
     "export.read": N_("The hand-over is for the exporter, security, the technician and the head."),
     "export.ask": N_("Recordings are handed over by the exporter."),
     "export.agree": N_("Security agrees that recordings leave the site."),
