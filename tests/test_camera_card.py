@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from appliance import archive, coverage, exams, journal, kinds, store
+from appliance import accounts, archive, coverage, exams, journal, kinds, store
 from appliance.clock import SystemClock, iso
 from appliance.commands.camera import camera
 from appliance.config import Config
-from appliance.model import ApplianceError
+from appliance.model import ApplianceError, Role
 from appliance.store import Database
 from appliance.words import Words
 from demo.camera_encoder import CameraConfig
@@ -118,9 +118,25 @@ def test_the_missing_minutes_are_fetched_with_the_cameras_own_times_and_entered_
     assert archive.segments(db, camera="hq") == []  # nothing is merged, and no gap filled
     assert len(coverage.gaps(db, "maths")) == 1
 
-    again = run(tmp_path, "--from", ours(4), "--to", ours(6), "--into", str(tmp_path / "copies"))
-    assert again.exit_code == 0, again.output
-    assert f"{file.stem}-2.mp4" in again.stdout
+
+
+def test_a_technician_who_proves_to_be_there_is_named_and_nothing_is_overwritten(
+    tmp_path: Path, config: Config, db: Database
+) -> None:
+    (tmp_path / "word").write_text("gory-reka-7-fonar\n", encoding="utf-8")
+    accounts.add(db, config, SystemClock(), TECHNICIAN, "orlov", "Орлов П. С.", Role.TECHNICIAN, "ru",
+                 "gory-reka-7-fonar")  # fmt: skip
+    (tmp_path / "hq-20261122T065834Z-card.mp4").write_bytes(b"of another time")
+    argv = ("--from", ours(4), "--to", ours(6), "--into", str(tmp_path), "--by", "orlov", "--by-password-file")
+    refused = run(tmp_path, *argv, str(tmp_path / "site.toml"))
+    assert isinstance(refused.exception, ApplianceError)
+    assert journal.entries(db, kinds=("camera.card_fetched", "camera.card_unfetched")) == []
+    result = run(tmp_path, *argv, str(tmp_path / "word"))
+    assert result.exit_code == 0, result.output
+    assert "hq-20261122T065834Z-card-2.mp4" in result.stdout
+    (entry,) = journal.entries(db, kinds=("camera.card_fetched",))
+    assert (entry.actor.kind, entry.actor.id, entry.data["file"]) == (
+        "person", "orlov", "hq-20261122T065834Z-card-2.mp4")  # fmt: skip
 
 
 def test_what_is_on_the_card_is_listed(tmp_path: Path, db: Database) -> None:

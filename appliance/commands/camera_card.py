@@ -12,9 +12,9 @@ import click
 from appliance import card, card_copies, coverage, exams, store
 from appliance.card import Ask, Contents, Copy
 from appliance.clock import SystemClock, iso
-from appliance.commands.camera_target import Target, opened, target_options
-from appliance.commands.common import json_option, out, words
-from appliance.model import N_, ApplianceError
+from appliance.commands.camera_target import CONSOLE, Target, opened, target_options
+from appliance.commands.common import json_option, out, proven, words
+from appliance.model import N_, Actor, ApplianceError, Role
 from appliance.words import Words
 
 NO_SITE_FREE_BYTES = 100_000_000
@@ -28,12 +28,15 @@ NO_SITE_FREE_BYTES = 100_000_000
 @click.option("--into", "folder", type=click.Path(path_type=Path, file_okay=False),
               help="Where the copy goes. Nothing in it is overwritten.")  # fmt: skip
 @click.option("--recording", default="", metavar="TOKEN", help="Which one, where the card has several of that time.")
+@click.option("--by", metavar="LOGIN", help="Who fetches it, a technician. Without it the journal names the console.")
+@click.option("--by-password-file", type=click.Path(path_type=Path), help="Their password; asked for without it.")
 @click.option("--during-exam", is_flag=True, help="Also while the camera is being recorded for an exam.")
 @json_option
 @click.pass_context
 def card_(
     context: click.Context, target: Target, as_list: bool, from_text: str | None, to_text: str | None,
-    folder: Path | None, recording: str, during_exam: bool, as_json: bool,
+    folder: Path | None, recording: str, by: str | None, by_password_file: Path | None, during_exam: bool,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """List what is on a camera's own card, or copy a span from it: the minutes that are missing in the archive.
 
@@ -45,7 +48,7 @@ def card_(
     \b
     Example:
       examsite camera card --camera room-0001 --list
-      examsite camera card --camera room-0001 --from 2026-11-22T10:04 --to 2026-11-22T10:09 --into /media/stick
+      examsite camera card --camera room-0001 --from 2026-11-22T10:04 --to 2026-11-22T10:09 --into copies
     """
     from_at, to_at = _instant(target, "--from", from_text), _instant(target, "--to", to_text)
     if as_list == (folder is not None):
@@ -59,24 +62,35 @@ def card_(
     target.ready()
     if not during_exam:
         _not_now(target)
+    who = _who(target, by, by_password_file)
     config, name = target.config, "card" if target.named is None else target.named.id
     least = NO_SITE_FREE_BYTES if config is None else config.reserve_bytes
     click.echo(_words(target).say(N_("Fetching. It may take as long as the span itself.")), err=True)
     with opened(context, target, as_json) as device:
-        copy = _fetched(target, device, Ask(name, from_at, to_at, folder, recording, least))
+        copy = _fetched(target, device, Ask(name, from_at, to_at, folder, recording, least), who)
     _tell_copy(target, copy, as_json)
     context.exit(0 if copy.whole else 1)
 
 
-def _fetched(target: Target, device: Any, ask: Ask) -> Copy:
+def _who(target: Target, by: str | None, password_file: Path | None) -> Actor:
+    """Who the journal names: a technician who gave their password, or the console."""
+    if by is None:
+        return CONSOLE
+    if target.config is None:
+        raise click.UsageError("--by goes with --camera: a camera of no site has no journal.")
+    with closing(store.open(target.config.database)) as db:
+        return Actor.person(proven(db, target.config, by, Role.TECHNICIAN, password_file, _words(target)))
+
+
+def _fetched(target: Target, device: Any, ask: Ask, who: Actor) -> Copy:
     """The copy and its entry in the journal; also that there is none, and why."""
     try:
         copy = card.fetch(device, target.user, target.password, ask)
     except ApplianceError as refused:
-        target.enter(card_copies.NOT, **_gaps(target, ask), from_at=iso(ask.from_at), to_at=iso(ask.to_at),
+        target.enter(card_copies.NOT, who, **_gaps(target, ask), from_at=iso(ask.from_at), to_at=iso(ask.to_at),
                      note=refused.message.as_json())  # fmt: skip
         raise
-    target.enter(card_copies.KIND, **_gaps(target, ask), folder=str(ask.folder.resolve()), **copy.as_json())
+    target.enter(card_copies.KIND, who, **_gaps(target, ask), folder=str(ask.folder.resolve()), **copy.as_json())
     return copy
 
 

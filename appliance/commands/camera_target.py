@@ -78,13 +78,13 @@ class Target:
         if self.config is not None:
             store.open(self.config.database).conn.close()
 
-    def enter(self, kind: str, **data: Any) -> None:
+    def enter(self, kind: str, actor: Actor = CONSOLE, **data: Any) -> None:
         """Write what was done into the site's journal; nothing for a camera that is of no site."""
         if self.config is None or self.named is None:
             return
         db = store.open(self.config.database)
         with store.transaction(db):
-            journal.append(db, SystemClock(), kind, CONSOLE, camera=self.named.id, room=self.named.room, **data)
+            journal.append(db, SystemClock(), kind, actor, camera=self.named.id, room=self.named.room, **data)
 
 
 def target_options(command: F) -> F:
