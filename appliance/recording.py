@@ -36,10 +36,11 @@ from drivers import ffmpeg
 log = logging.getLogger(__name__)
 
 FIRST_FRAME_S = 12.0  # from ffmpeg's start to its first frame; it gives up connecting by itself after 5
+KEY_FRAME_S = 60.0  # the same once a camera was found to send frames, and no key frame in that time
 GOOD_RUN_S = 10.0  # a run that recorded this long starts the back-off anew
-# Between tries at a camera that answers but does not send. The first is at once; for the first minute they stay short,
-# because a camera that comes back must be recorded within 3 s; later a fault is not going away by itself.
-PAUSES_S = (0.0, 0.5, 1.0, 2.0, *[2.5] * 20, 15.0)
+# Between tries at a camera that answers but does not send. The first is at once; they stay short however long it takes,
+# because a camera that comes back must be recorded within 3 s.
+PAUSES_S = (0.0, 0.5, 1.0, 2.0)
 SILENT_PAUSE_S = 0.5  # that try has already waited for seconds
 KNOCK_S = 1.0  # while nothing answers at its address: a TCP connection is tried, not ffmpeg
 # A password is tried once. It is tried again when its file changes; without that, inside a required window, after a
@@ -85,6 +86,8 @@ class CameraLoop:
                                     stream)  # fmt: skip
         self.told = told.of(stream, clock, camera)
         self._stop = threading.Event()
+        self._warned = ""
+        self.first_frame_s = FIRST_FRAME_S
         self.transport: str | None = None  # of the newest run: tcp, udp, or relay (tcp through it)
 
     @property
@@ -149,7 +152,7 @@ class CameraLoop:
         try:
             lead = self._source.find()
         except NoSource as fault:
-            log.warning("%s: %s", self.folder, fault)
+            self.warn(fault.cause, fault)
             return End(fault.cause)
         self.transport = "relay" if lead.relay else lead.source.transport
         with lead.opened() as source:
@@ -171,7 +174,6 @@ class CameraLoop:
         end = None
         try:
             end = watch.until_over()
-            return end
         finally:
             stalled = end is not None and end.cause == "camera silent"
             if stalled and stream.audio and not watch.began:
@@ -179,11 +181,18 @@ class CameraLoop:
             watch.take(run.stop(STALLED_WAIT_S, stalled=True) if stalled else run.stop(), last=True)
             self._syncer.remove(file)
             leftovers.pick_up(db, here, self.clock, self.folder)
+        if end.cause == "camera silent" and not watch.began and run.frames_read > 0:
+            log.warning("%s: %s frames came, none of them a key frame", self.folder, run.frames_read)
+            self.first_frame_s = KEY_FRAME_S
+            return replace(end, cause="no key frame")
+        return end
 
     def first_frame(self, db: Database, want: Want, at: datetime) -> None:
         """Frames arrive: whatever was wrong is over."""
+        self._warned = ""
         self.told.first_frame(db, want, at, over_udp=self.transport == "udp")
         self._source.works()
+        self.first_frame_s = FIRST_FRAME_S
         self._say("recording", since=at)
 
     def _interrupted(self, db: Database, want: Want, cause: str) -> None:
@@ -220,6 +229,11 @@ class CameraLoop:
         """A frame came `age_s` ago; up to `safe_until` everything is on disk."""
         self._heard = self.clock.now() - timedelta(seconds=age_s), safe_until
 
+    def warn(self, kind: str, fault: Exception) -> None:
+        """Log why a try failed; the same again, tried every other second, only for who looks closely."""
+        log.log(logging.DEBUG if kind == self._warned else logging.WARNING, "%s: %s", self.folder, fault)
+        self._warned = kind
+
     def began(self, at: datetime) -> None:
         """The run's first frame is now known exactly."""
         if self._state.state == "recording":
@@ -241,7 +255,7 @@ class _Watch:
         self._loop, self._db, self._want, self._run, self._file = loop, db, want, run, file
         self._config, self._clock = here, loop.clock
         self._timeline = Timeline(loop.clock)
-        self._pulse = Pulse(loop.clock, FIRST_FRAME_S, loop.config.profile.recording.stall_s)
+        self._pulse = Pulse(loop.clock, loop.first_frame_s, loop.config.profile.recording.stall_s)
         self._began_s = loop.clock.mono_s()
         self._disk_seen_s = self._tried_s = self._began_s
         self._backwards = Backwards()
@@ -268,7 +282,7 @@ class _Watch:
                 return End(None)
             if news.ended:
                 fault = self._run.cause()
-                log.warning("%s: %s", self._loop.folder, fault)
+                self._loop.warn(fault.trouble, fault)
                 why = CAUSE_OF[fault.trouble]
                 if why in DISK_CAUSES or EIO in str(fault):  # which a camera's connection may also say
                     why = self._loop.media.failed(self._config, str(fault)) or why
