@@ -84,7 +84,7 @@ def _offset_s() -> float:
     """The wall clock minus the monotonic one."""
     for _ in range(5):  # again when this thread was held up between the two
         before_s = time.monotonic()
-        wall_s = time.time()
+        wall_s = time.clock_gettime(time.CLOCK_REALTIME)  # the clock of the stamps, whatever the house is given
         after_s = time.monotonic()
         if after_s - before_s < STEP_S / 5:
             break
