@@ -14,12 +14,18 @@ from appliance.alarm_names import CAMERA_PANEL
 from appliance.clock import Clock, parse
 from appliance.config import Config
 from appliance.gap_alarms import AGAIN
-from appliance.gap_causes import CAUSES, OF_CAMERA
+from appliance.gap_causes import OF_CAMERA
 from appliance.model import N_
 from appliance.store import Database
 from drivers.types import EventState, Frame, PanelEvent
 
 KIND = "camera.silent"
+LOST = N_("Nothing comes from the camera. Check its power and cable.")
+TEXTS = {
+    "camera silent": LOST, "camera unreachable": LOST, "connection closed": LOST,
+    "password refused": N_("The camera refuses the password. Type the right one on its page."),
+}  # fmt: skip
+OTHER = N_("What the camera sends cannot be recorded. Press Set by profile on its page.")
 OVER = N_("The picture need not be watched any more")
 JOINED = timedelta(seconds=0.5)  # a cause that took another's place so soon: the camera was not back in between
 BEFORE = 50  # causes that may have taken each other's place since the camera was lost
@@ -52,7 +58,7 @@ class SilentAlarms:
         for camera, cause in open_now.items():
             if (camera in required and camera not in standing and cause in OF_CAMERA
                     and self._lost_s(db, camera) >= limit_s):  # fmt: skip
-                self._say(db, camera, "active", CAUSES[cause])
+                self._say(db, camera, "active", TEXTS.get(cause, OTHER))
 
     def _lost_s(self, db: Database, camera: str) -> float:
         """How long it is lost, whatever causes took each other's place meanwhile."""

@@ -203,7 +203,8 @@ def test_a_silent_camera_calls_within_ten_seconds_though_its_room_is_recorded_by
     (alarm,) = silent(desk, 67)
     assert (alarm.kind, alarm.group.name, alarm.room, alarm.stale) == ("camera.silent", "nolink", "yard", False)
     said = [Words(language, UTC).say(alarm.what) for language in ("ru", "en")]
-    assert said == ["Камера не передавала изображение.", "The camera sent no picture."]
+    assert said == ["С камеры ничего не приходит. Проверьте её питание и кабель.",
+                    "Nothing comes from the camera. Check its power and cable."]  # fmt: skip
     assert [each.id for each in silent(desk, 90)] == [alarm.id]
     desk.back(95)
     assert silent(desk, 96) == []
