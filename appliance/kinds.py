@@ -112,6 +112,7 @@ KINDS: Mapping[str, str] = {
     "camera.asked": N_("{name} asked: {what}, {target}"),
     "camera.taken": N_("{name} took in camera {camera_name}: {maker} {model}, serial number {serial}, at {address}"),
     "camera.renamed": N_("{name} named camera {before} {after}, room {room_after}"),
+    "camera.streams": N_("{name} set what is recorded of the camera: {after}, before {before}"),
     "camera.aside": N_("{name} set camera {camera_name} aside: it is recorded no more"),
     "camera.back": N_("{name} brought camera {camera_name} back"),
     "camera.unlocked": N_("{name} typed the camera's password for {user}; it let us in"),

@@ -148,6 +148,7 @@ class CameraLoop:
         if here is None:
             return End(self.media.why_none())
         try:
+            self._source.follow(self.camera)
             lead = self._source.find()
         except NoSource as fault:
             self.warn(fault.cause, fault)

@@ -261,6 +261,7 @@ create table taken_camera (
   secret      blob,                                          -- its password, sealed to this box (sealed.py)
   secret_next blob,                                          -- one being set: which of the two it takes is not proven yet
   sound       integer not null default 0 check (sound in (0, 1)),
+  both_streams integer not null default 0 check (both_streams in (0, 1)),
   endpoint    text,                                          -- what it calls itself in discovery, whatever its address
   serial      text,
   mac         text,

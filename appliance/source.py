@@ -106,6 +106,11 @@ class SourceFinder:
                          timeout_s=PATIENT_S if patient else self._timeout_s)  # fmt: skip
         return Lead(source, stream, self._asked.relay)
 
+    def follow(self, camera: Camera) -> None:
+        """A person changed whether it is recorded with sound: counts from the next run."""
+        if camera.sound != self._camera.sound:
+            self._camera, self._sound, self._asked = camera, camera.sound, None
+
     def failed(self, trouble: ffmpeg.Trouble) -> bool:
         """A run ended so. True: another way is worth a try at once, and is taken the next time."""
         if trouble == "transport" and self._transport == "tcp":

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from appliance import exams, journal, sealed, store
+from appliance import exams, journal, sealed, store, words
 from appliance.clock import Clock, iso, parse
 from appliance.config import Camera, Config
 from appliance.model import N_, Actor, ApplianceError, message
@@ -23,6 +23,12 @@ from appliance.store import Database
 
 WAY_BACK_DAYS = 30  # a camera that was set aside can be brought back for so long; then its password is forgotten
 KEEPER = Actor.service("keeper")
+STREAMS = {  # (both, sound) -> what is recorded, in the journal's two languages
+    (False, False): words.both("один поток без звука", "one stream without sound"),
+    (False, True): words.both("один поток со звуком", "one stream with sound"),
+    (True, False): words.both("оба потока без звука", "both streams without sound"),
+    (True, True): words.both("оба потока со звуком", "both streams with sound"),
+}
 
 
 class Changing(ApplianceError):
@@ -123,8 +129,8 @@ def _over(config: Config, camera: Camera, row: dict[str, Any]) -> TakenCamera:
 def _camera(config: Config, row: dict[str, Any]) -> TakenCamera:
     return TakenCamera(
         id=row["id"], name=Words(ru=row["name_ru"], en=row["name_en"]), room=row["room"], onvif=row["onvif"],
-        user=row["user"] or "", sound=bool(row["sound"]), serial=row["serial"] or None, data=config.data,
-        database=config.database, since_at=parse(row["taken_at"]),
+        user=row["user"] or "", sound=bool(row["sound"]), both_streams=bool(row["both_streams"]),
+        serial=row["serial"] or None, data=config.data, database=config.database, since_at=parse(row["taken_at"]),
         until_at=parse(row["aside_at"]) if row["aside_at"] else None,
     )  # fmt: skip
 
@@ -244,6 +250,22 @@ def rename(db: Database, config: Config, clock: Clock, who: Actor, camera_id: st
                  (name.ru, name.en, room, row.id))  # fmt: skip
         journal.append(db, clock, "camera.renamed", who, camera=camera_id, room=room, before=camera.name.model_dump(),
                        after=name.model_dump(), room_before=camera.room, room_after=room)  # fmt: skip
+
+
+def set_streams(
+    db: Database, config: Config, clock: Clock, who: Actor, camera_id: str, *, both: bool, sound: bool
+) -> None:
+    """Which of its streams are recorded, and whether with sound. Nothing that runs is cut for it.
+
+    A second stream begins at once, and ends when what must be recorded is over; sound counts from the next recording.
+    """
+    row, camera = _own(db, camera_id), config.camera(camera_id)
+    if (camera.both_streams, camera.sound) == (both, sound):
+        return
+    with store.transaction(db):
+        db.write("update taken_camera set both_streams = ?, sound = ? where id = ?", (int(both), int(sound), row.id))
+        journal.append(db, clock, "camera.streams", who, camera=camera_id, room=camera.room,
+                       before=STREAMS[camera.both_streams, camera.sound], after=STREAMS[both, sound])  # fmt: skip
 
 
 def set_aside(db: Database, config: Config, clock: Clock, who: Actor, camera_id: str) -> None:

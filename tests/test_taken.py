@@ -14,6 +14,7 @@ from appliance.clock import FakeClock, SystemClock
 from appliance.config import Config
 from appliance.model import ApplianceError
 from appliance.profile import Words
+from appliance.source import SourceFinder
 from appliance.store import Database
 from appliance.taken import Identity
 from demo.cameras_process import CamerasProcess
@@ -21,6 +22,7 @@ from tests.fakes.cameras import camera
 from tests.fakes.exam_site import END, START, TECHNICIAN, clock_at, database, planned, site
 from tests.fakes.recorded_site import CLOCK, RecorderProcess, adopted, lost_or_twice, plan_exam, wait_until
 from tests.fakes.recorded_site import site as recorded_site
+from tests.fakes.rtsp_camera import Manner, RtspCamera
 
 NAME = Words(ru="Доска", en="Blackboard")
 URL = "http://127.0.0.1:9/onvif/device_service"
@@ -170,6 +172,25 @@ def test_what_must_record_now_cannot_be_set_aside(db: Database, config: Config) 
 def test_a_camera_of_the_file_is_renamed_in_the_file(db: Database, config: Config) -> None:
     with pytest.raises(ApplianceError, match="configuration file"):
         taken.rename(db, config, clock_at("06:00"), TECHNICIAN, "hq", NAME, "0001")
+
+
+def test_what_is_recorded_of_a_camera_changes_also_while_it_must_record_and_its_next_run_asks_for_it(
+    db: Database, config: Config
+) -> None:
+    clock = clock_at("02:00")
+    planned(db, config, clock)
+    name = take(db, config, clock)
+    clock.advance((START - clock.now()).total_seconds() + 60)
+    taken.set_streams(db, config_now(db, config), clock, TECHNICIAN, name, both=False, sound=True)
+    assert config_now(db, config).camera(name).sound
+    with pytest.raises(ApplianceError, match="configuration file"):
+        taken.set_streams(db, config, clock, TECHNICIAN, "hq", both=True, sound=False)
+    with RtspCamera(Manner(sound="pcma", seconds=2)) as talking:
+        mute = config.cameras[0].model_copy(update={"onvif": None, "stream": talking.url, "sound": False})
+        finder = SourceFinder(mute, 3.0)
+        assert finder.find().stream.audio is None
+        finder.follow(mute.model_copy(update={"sound": True}))
+        assert finder.find().stream.audio is not None
 
 
 def test_another_address_counts_at_once_also_for_a_camera_of_the_file(db: Database, config: Config) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance import camera_told, camera_words, found, journal, orders, sealed, store, taken
+from appliance import camera_told, camera_words, crew, found, journal, orders, sealed, store, taken
 from appliance.camera_words import KIND, ORDER, sentences
 from appliance.clock import FakeClock
 from appliance.model import Actor, Role
@@ -196,6 +196,15 @@ def test_it_is_named_set_aside_and_brought_back(ready: Site, visit: Visit) -> No
     technician, page = visit(Role.TECHNICIAN), f"/cameras/{name}/edit"
     technician.post(page, page=page, press="save", name_ru="Окно", name_en="Window", room="0002")
     assert "Window" in technician.page("/cameras")
+    technician.post(page, page=page, press="streams", both="1", sound="1")
+    now = taken.with_taken(ready.db, ready.config)
+    assert (now.camera(name).both_streams, now.camera(name).sound) == (True, True)
+    assert [stream for one, stream in crew.recorded(now) if one.id == name] == ["main", "second"]
+    technician.post(page, page=page, press="streams", sound="1")
+    assert len(crew.recorded(taken.with_taken(ready.db, ready.config))) == len(now.cameras)
+    last = journal.entries(ready.db, kinds=["camera.streams"], newest_first=True)[0]
+    assert (last.data["before"]["en"], last.data["after"]["en"]) == ("both streams with sound", "one stream with sound")
+    assert last.actor.id == ready.login(Role.TECHNICIAN)
     technician.post(page, page=page, press="aside")
     assert "Window" not in technician.page("/cameras")
     assert technician.get(f"/cameras/{name}").location == f"/cameras/{name}/device"

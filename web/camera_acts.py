@@ -157,13 +157,14 @@ def _edit(camera_id: str, refusal: Message | None = None) -> str:
                  and any(w.camera == camera_id for w in exams.windows(config, e))), None)  # fmt: skip
     return context.page("camera_edit.html", camera=camera, rooms=config.rooms, refusal=refusal, exam=exam,
                         of_file=row is None or row.of_file, is_aside=camera in config.aside,
+                        window=exams.required_now(db, config, context.now()).get(camera_id),
                         days=taken.WAY_BACK_DAYS)  # fmt: skip
 
 
 @views.post("/cameras/<camera_id>/edit")
 @needs("cameras.take")
 def edited(camera_id: str) -> ResponseReturnValue:
-    """`press`: save (name and room), aside, back."""
+    """`press`: save (name and room), streams (`both`, `sound`), aside, back."""
     db, config, clock = context.database(), context.config(), context.house().clock
     who, form = Actor.person(context.person()), request.form
     config.camera(camera_id)
@@ -172,6 +173,8 @@ def edited(camera_id: str) -> ResponseReturnValue:
             taken.set_aside(db, config, clock, who, camera_id)
         elif form.get("press") == "back":
             taken.bring_back(db, config, clock, who, camera_id)
+        elif form.get("press") == "streams":
+            taken.set_streams(db, config, clock, who, camera_id, both="both" in form, sound="sound" in form)
         else:
             names = [form.get(name, "").strip()[:100] for name in ("name_ru", "name_en")]
             if not all(names):
