@@ -57,7 +57,7 @@ DOORS = {
     "tomllib": ("appliance.toml_file", "drivers.panels.profiles"),
     "re2": ("drivers.panels.rules",),
     "babel": ("appliance.words",),
-    "reportlab": ("appliance.paper", "appliance.prints", "appliance.journal_paper"),
+    "reportlab": ("appliance.paper", "appliance.paper_mark", "appliance.prints", "appliance.journal_paper"),
     "fido2": ("appliance.passkeys",),
 }
 # call -> the only module that may make it
