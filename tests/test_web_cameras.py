@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -122,3 +123,15 @@ def test_the_wall_offers_nothing_to_press(app: Flask, site: Site, visit: Visit) 
     assert "<nav" not in page
     assert "<button" not in page
     assert 'data-theme="dark"' in page
+
+
+def test_what_a_wall_has_no_room_for_is_counted_and_never_a_camera_in_trouble(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.cameras.WALL_LARGE", 3)
+    guard = visit(Role.SECURITY)
+    said = guard.page("/wall/cameras?size=large")
+    assert re.findall(r"Room 0001|Room 0002|HQ 7777|Entrance|Corridor [12]", said) == [
+        "Room 0001", "Room 0002", "Corridor 2"]  # fmt: skip
+    assert "3 more" in said
+    assert " more" not in guard.page("/wall/cameras")

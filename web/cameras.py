@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from flask import Blueprint, abort, redirect, send_file, url_for
+from flask import Blueprint, abort, redirect, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
 from appliance import archive, cameras, coverage, exams
@@ -25,6 +26,8 @@ views = Blueprint("cameras", __name__)
 PICTURE_OLD_S = 15.0  # an older one gets its hatched edge: it must not look live. Without snapshots they are 10 apart
 SILENT_S = 5.0
 NAMED_AGE_S = 3600.0  # older ones are told by their date
+WALL_PLATES, WALL_LARGE = 15, 8  # of more the pictures would say nothing; the second with larger letters
+WALL_COLUMNS = ((6, 3), (12, 4), (15, 5))  # so many plates, so many beside each other
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +150,21 @@ def plates() -> ResponseReturnValue:
 @views.get("/wall/cameras")
 @needs("cameras.read")
 def wall() -> ResponseReturnValue:
-    return context.page("cameras.html", wall=True, theme="dark", **_plates_page())
+    page, large = _plates_page(), request.args.get("size") == "large"
+    found: list[Plate] = page.pop("plates")
+    shown = on_wall(found, WALL_LARGE if large else WALL_PLATES)
+    columns = next((wide for many, wide in WALL_COLUMNS if len(shown) <= many), WALL_COLUMNS[-1][1])
+    return context.page("cameras.html", wall=True, theme="dark", plates=shown, columns=columns,
+                        more=len(found) - len(shown), **page)  # fmt: skip
 
 
-def _plates_page() -> dict[str, object]:
+def on_wall(plates: list[Plate], most: int) -> list[Plate]:
+    """The plates a wall has room for, in their order: first of all those that need a person, never hidden by others."""
+    chosen = sorted(plates, key=lambda plate: not plate.face.needs_person)[:most]
+    return [plate for plate in plates if plate in chosen]
+
+
+def _plates_page() -> dict[str, Any]:
     found = plates_of(context.database(), context.config())
     required = [plate for plate in found if plate.window is not None]
     return {
