@@ -179,7 +179,13 @@ class Camera:
         try:
             return self.ask(DEVICE, "GetDeviceInformation")
         except CameraError as error:
-            if error.permanent or self.clock_answer is None or error.reason in ("unreachable", "silent"):
+            gone = error.reason in ("unreachable", "silent") and not error.hung_up
+            if error.permanent or self.clock_answer is None or gone:
+                raise
+            if self._line.may_sign_unasked:
+                with self._line.unasked():
+                    return self._identity()
+            if error.hung_up:
                 raise
             self.note(f"Its identity could not be read. {error}")
             return None

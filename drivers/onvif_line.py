@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import http.client
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -22,6 +23,7 @@ from drivers.onvif_way import REDIRECTS, Moved, OldTls
 
 MAX_REPLY_BYTES = 8 << 20
 MOST_STEPS = 3  # from one address of a camera to the next
+BUSY, BUSY_S = 503, 1.0
 # Each address has a Digest state of its own; those of events come and go with every subscription.
 MOST_DIGESTS = 32
 SIGN_IN_WORDS = ("user", "username", "usr", "login", "loginuse", "pass", "password", "passwd", "pwd", "loginpas")
@@ -41,6 +43,7 @@ class Line:
         self._note = note
         self._accepted = False
         self._refused: CameraError | None = None
+        self._unasked = False
         self._digests: dict[str, Digest] = {}
         self._session = requests.Session()
         self._moved = Moved()
@@ -69,14 +72,17 @@ class Line:
             self._choose(url, challenge, body)
         self._may_sign_in()
         status, challenge, body = self._signed(url, headers, write, limit_s, again)
-        if status == 401 and self._accepted and _wants(challenge, body) != self.auth:  # row 1: set otherwise meanwhile
+        asked_otherwise = status == 401 and _wants(challenge, body) != self.auth
+        if asked_otherwise and (self._accepted or self._unasked):  # row 1: set otherwise meanwhile
             self._choose(url, challenge, body)
             self._note("The camera changed how it wants to be signed in to.")
             status, challenge, body = self._signed(url, headers, write, limit_s, again)
         if status == 401 or _refuses(body, status):
             raise self._refuse()
+        self._accepted = self._accepted or not self._unasked
+        answer = parse(body, status, wanted, self._note)
         self._accepted = True
-        return parse(body, status, wanted, self._note)
+        return answer
 
     def _signed(
         self, url: str, headers: dict[str, str], write: Callable[[bool], bytes], limit_s: float, again: bool
@@ -100,6 +106,23 @@ class Line:
             if status != 401 or last or known.answered or not known.take(got.get("WWW-Authenticate", "")):
                 break
         return status, got, body
+
+    @property
+    def may_sign_unasked(self) -> bool:
+        """Whether `unasked` is worth a try: there is something to sign with, and the camera never asked."""
+        return not self.auth and bool(self.user) and not self._unasked
+
+    @contextmanager
+    def unasked(self) -> Iterator[None]:
+        """Sign with WS-UsernameToken although nobody asked: some refuse in words only they know. Tried once."""
+        self.auth, self._unasked = "wsse", True
+        try:
+            yield
+        finally:
+            if self._accepted:
+                self._note("The camera refuses what is not signed in words of its own; it was signed in to.")
+            else:
+                self.auth = ""
 
     def forgive(self) -> None:
         """Let a refused password be shown once more: there is a reason to think that something else was wrong."""
@@ -166,6 +189,7 @@ class Line:
         again: bool = True,
     ) -> tuple[int, Any, bytes]:  # fmt: skip
         """One request within the limits, asked once more when a kept connection turns out to be closed."""
+        tried: set[str] = set()
         for _ in range(MOST_STEPS):
             url = self._moved.at(url)
             try:
@@ -174,6 +198,11 @@ class Line:
                 if not error.hung_up or not again:
                     raise
                 found = self._exchange(method, url, headers, data, timeout_s)
+            if found[0] == BUSY and again and "busy" not in tried:
+                tried.add("busy")
+                self._note("The camera was too busy to answer (HTTP 503); it was asked once more.")
+                time.sleep(BUSY_S)
+                continue
             if found[0] not in REDIRECTS:
                 break
             if not self._moved.follows(url, found[1].get("Location", "")):
@@ -242,7 +271,7 @@ class Line:
     def _piece(self, reply: requests.Response, held: bytes) -> bytes:
         try:
             piece: bytes = reply.raw.read1(65536, decode_content=True)
-        except urllib3.exceptions.ProtocolError:
+        except (urllib3.exceptions.ProtocolError, urllib3.exceptions.ReadTimeoutError):
             if not complete(held):
                 raise
             self._note("The camera promised more than it sent; the answer was whole.")
@@ -253,8 +282,8 @@ class Line:
 def _no_http(error: BaseException | None) -> bool:
     """Whether something answered, and it was no HTTP. A closed connection is told by the same library in that class."""
     while error is not None:
-        if isinstance(error, http.client.BadStatusLine) and not isinstance(error, http.client.RemoteDisconnected):
-            return True
+        if isinstance(error, http.client.HTTPException):
+            return not isinstance(error, http.client.RemoteDisconnected | http.client.IncompleteRead)
         inside = next((each for each in error.args if isinstance(each, BaseException)), None)
         error = error.__context__ or inside
     return False

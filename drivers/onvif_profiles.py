@@ -110,7 +110,7 @@ def _uri(camera: Asked, service: str, operation: str, token: str) -> str:
         begun = reply.stream_begun(said)
         if not begun:
             raise CameraError("broken", f"It is no address of a stream: {said[:80]}")
-        if begun != said:
+        if begun != "".join(said.split()):
             camera.note("The camera leaves out how its stream's address begins; it was completed.")
         said = begun
     return camera.reach(said)

@@ -138,7 +138,8 @@ def _as_utf8(document: bytes, note: Callable[[str], None]) -> bytes:
 
 
 def _fault(fault: Any) -> CameraError:
-    codes = [text(node).rpartition(":")[2] for node in every(fault, "Value")] or [text(first(fault, "faultcode"))]
+    said = filter(None, map(text, (*every(fault, "Value"), first(fault, "faultcode"))))
+    codes = [code.rpartition(":")[2] for code in said] or [""]
     reason = text(first(fault, "Text")) or text(first(fault, "faultstring")) or codes[-1]
     refused = next((code for code in codes if code in NOT_LET_IN), None)
     # Some say it only in words (onvif.md, row 8: the text differs by maker).
@@ -204,7 +205,7 @@ def clock_of(reply: Any) -> datetime | None:
         return None
     parts = [first(utc, name) for name in ("Year", "Month", "Day", "Hour", "Minute", "Second")]
     try:
-        return datetime(*(int(text(part)) for part in parts), tzinfo=UTC) - beside  # type: ignore[misc,arg-type]
+        return datetime(*(int(float(text(part))) for part in parts), tzinfo=UTC) - beside  # type: ignore[misc,arg-type]
     except (ValueError, OverflowError):
         return None
 
@@ -244,7 +245,7 @@ def profiles_of(reply: Any) -> list[StreamProfile]:
     for profile in every(reply, "Profiles"):
         source = first(profile, "VideoSourceConfiguration", "VideoSource")
         video = first(profile, "VideoEncoderConfiguration", "VideoEncoder")
-        token = profile.get("token") or ""
+        token = profile.get("token") or profile.get("Token") or ""
         if (video is None and source is None) or not token:
             continue
         sound = first(profile, "AudioEncoderConfiguration", "AudioEncoder")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from demo.onvif_face import Face, Fault
+from demo.onvif_face import Face, Fault, HangUp
 from demo.onvif_set_face import furnish
-from demo.onvif_soap import told
+from demo.onvif_soap import Asked, told
 from drivers import onvif_request
 from drivers.onvif_options import Stream, allowed_in, nearest
 from drivers.onvif_parts import repaired
@@ -261,3 +262,30 @@ def test_a_camera_that_tells_no_options_is_taken_at_its_word() -> None:
     wanted = Stream(fps=25).over(now)
     assert nearest(wanted, allowed_in(answer, False, now)) == (wanted, [])
     assert wanted.gop == 25
+
+
+@pytest.mark.parametrize("refusal", [Fault(500, "ter:Foo", "Доступ запрещён"), Fault(403, "ter:X", "no"), HangUp()])
+def test_a_camera_that_refuses_the_unsigned_in_words_of_its_own_is_signed_in_to_once(
+    make_face: MakeFace, refusal: Exception
+) -> None:
+    face = make_face()
+    face.gate.takes_digest = False
+    face.open_operations |= set(face.answers)
+    tokens: list[str] = []
+
+    def only_signed(f: Face, asked: Asked) -> None:
+        token = next((each for each in asked.envelope.iter() if each.tag.endswith("}UsernameToken")), None)
+        if asked.operation != "GetSystemDateAndTime":
+            tokens.append("signed" if token is not None else "bare")
+            if token is None or not f.gate.lets_in(asked.envelope, None, "POST", asked.path):
+                raise refusal
+
+    face.doors.append(only_signed)
+    facts = camera_at(face).facts()
+    assert (facts.serial, facts.auth) == ("SN-1", "wsse")
+    assert any("words of its own" in fault for fault in facts.faults)
+    tokens.clear()
+    wrong = camera_at(face, "wrong word")
+    with contextlib.suppress(CameraError):  # one that hangs up is no camera any more; the others told their time
+        wrong.facts()
+    assert 1 <= tokens.count("signed") <= 2  # a closed connection is asked twice, whatever was in it

@@ -152,7 +152,9 @@ def _masked(facts: CameraFacts, password: str) -> CameraFacts:
     """Without our password: some makers write it into the stream's address (user=admin_password=..._channel=1)."""
     if not password:
         return facts
-    shown = re.compile(rf"(pass(?:word|wd)?|pwd)=({re.escape(password)}|{re.escape(quote(password))})", re.IGNORECASE)
+    # An address has no spaces: they were taken out of it.
+    written = "|".join(map(re.escape, (password, quote(password), "".join(password.split()))))
+    shown = re.compile(rf"(pass(?:word|wd)?|pwd)=({written})", re.IGNORECASE)
     profiles = (
         replace(p, stream_uri=shown.sub(r"\1=***", p.stream_uri), snapshot_uri=shown.sub(r"\1=***", p.snapshot_uri))
         for p in facts.profiles
