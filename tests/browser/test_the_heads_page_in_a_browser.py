@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from playwright.sync_api import Page, expect
 
 from appliance import access, checkpoints, journal, journal_search, store
 from appliance import config as configuration
-from appliance.clock import SystemClock
+from appliance.clock import SystemClock, iso
 from appliance.model import Role
 from appliance.services import watch
 from appliance.services.keeper import Keeper
@@ -53,6 +53,9 @@ def served(tmp_path: Path) -> Iterator[Served]:
     port = free_port()
     site = impatient(seeded_site.seed(tmp_path, "during", language="ru", segment_s=3600, port=port,
                                       shift=datetime.now(UTC) - MOMENTS["during"]))  # fmt: skip
+    with store.transaction(site.db):  # what happens in the minutes to come is recorded too, however slow the machine
+        site.db.write("update segment set ends_at = ? where ends_at = (select max(ends_at) from segment)",
+                      (iso(datetime.now(UTC) + timedelta(minutes=30)),))  # fmt: skip
     beating = Beating(site)
     served = Served(site, _serve(site), f"http://127.0.0.1:{port}", port)
     try:
