@@ -7,7 +7,7 @@ from importlib.resources import files
 import pytest
 from playwright.sync_api import Page
 
-from appliance import alarms, journal
+from appliance import alarms, erasure, journal
 from appliance.clock import SystemClock
 from appliance.model import Language, Role
 from tests.browser.conftest import LANGUAGES, Enter, Served
@@ -19,10 +19,11 @@ PAGES = {
                       "/cameras/wall", "/cameras/corridor-2/live", "/journal", "/journal/UNEXPLAINED", "/more", "/help",
                       "/people"],
     Role.HEAD: ["/", "/journal/waiting", "/journal/WAITING", "/journal/form?exam=russian", "/archive", "/people",
-                "/archive/corridor-2", "/exams/russian/coverage", "/journal/marks"],
+                "/archive/corridor-2", "/exams/russian/coverage", "/journal/marks", "/disk", "/journal/erasures/ERASE"],
     Role.SECURITY: ["/alarms", "/alarms/FIRE", "/export", "/export/1", "/journal", "/archive"],
     Role.EXPORTER: ["/", "/export", "/export/ask", "/export/1"],
-    Role.ADMIN: ["/system", "/people", "/people/add", "/people/orlov/disable"],
+    Role.ADMIN: ["/system", "/people", "/people/add", "/people/orlov/disable",
+                 "/journal/erasures", "/journal/erasures/ask?login=petrov&before=2100-01-01"],
 }  # fmt: skip
 
 
@@ -40,10 +41,12 @@ def prepared(served: Served) -> dict[str, str]:
     for event in (SMOKE, WINDOW):
         site.say(event, clock)  # type: ignore[arg-type]
     ask_export(site, site.people[Role.EXPORTER])
+    erase = erasure.ask(site.db, clock, site.people[Role.ADMIN], "petrov", "Request 4", before=clock.now())
     board = alarms.board(site.db, site.config, clock.now())
     waiting = journal.waiting(site.db)
     return {"FIRE": str(next(a.id for a in board.alarms if a.kind == "fire.alarm" and a.state == "unacknowledged")),
-            "WAITING": str(waiting[0].seq), "UNEXPLAINED": str(waiting[-1].seq)}  # fmt: skip
+            "WAITING": str(waiting[0].seq), "UNEXPLAINED": str(waiting[-1].seq),
+            "ERASE": str(erase)}  # fmt: skip
 
 
 @pytest.mark.parametrize(("language", "width", "scheme"), [("ru", 360, "light"), ("en", 1280, "dark")])

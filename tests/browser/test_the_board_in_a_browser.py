@@ -110,7 +110,8 @@ def test_the_worst_class_wins_and_a_hushed_board_sounds_again_for_a_new_alarm(se
     page = listening(served, enter)
     served.site.say(WINDOW, now())
     playing(page, "intrusion")
-    page.get_by_role("button", name="Silence 3 min").click()
+    expect(page.get_by_role("button", name="Silence 3 min")).to_be_visible()
+    page.keyboard.press("KeyM")
     playing(page, "")
     expect(page.locator("#sound-says")).to_contain_text("Silent until")
     served.site.say(SMOKE, now())
@@ -152,12 +153,29 @@ def test_a_new_alarm_pulses_at_most_once_a_second_and_for_five_seconds(served: S
     assert page.evaluate("document.getElementById('worst').getAnimations().length") == 0
 
 
-def test_shelving_and_putting_back_by_hand(served: Served, enter: Enter) -> None:
+def test_taking_by_keys_then_shelving_and_putting_back_by_hand(served: Served, enter: Enter) -> None:
     quiet(served)
     served.site.say(TAMPER, now())
     page = enter(Role.SECURITY)
-    page.locator("#worst").get_by_role("button", name="Acknowledge").click(timeout=SOON_MS)
-    page.locator(".row.alarm", has_text="Tamper").get_by_role("link", name="Open").click()
+    expect(page.locator("#worst")).to_contain_text("Tamper", timeout=SOON_MS)
+    page.goto(f"{served.address}/help#keys")
+    page.get_by_label("Keys work in this browser").uncheck()
+    page.goto(f"{served.address}/alarms")
+    page.keyboard.press("KeyJ")
+    assert page.evaluate("document.activeElement.tagName") == "BODY"
+    page.evaluate("localStorage.setItem('keys', 'on')")
+    page.keyboard.press("KeyA")  # nothing is chosen
+    page.keyboard.press("KeyJ")
+    expect(page.locator("#worst")).to_be_focused()
+    page.keyboard.press("KeyA")
+    row = page.locator(".row.alarm", has_text="Tamper")
+    expect(row).to_contain_text("acknowledged at", timeout=SOON_MS)
+    page.keyboard.press("KeyJ")
+    for _ in range(20):
+        if row.evaluate("row => row === document.activeElement"):
+            break
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
     page.get_by_text("Put aside: shelve for a while").click()
     page.get_by_label("1 h").check()
     page.get_by_label("Under repair").check()
