@@ -246,7 +246,8 @@ def explain(db: Database, clock: Clock, seq: int, who: Person, word: str) -> int
 def review(db: Database, clock: Clock, seq: int, who: Person, verdict: str, word: str = "") -> int:
     """The head's answer to an entry: 'accepted', 'asked' (needs a word) or 'refused' (needs a word). Adds an entry.
 
-    Raises ApplianceError when another review already closed it; the first one stands.
+    Raises ApplianceError when another review already closed it, and the first one stands; also when an unexplained
+    event is accepted though nobody explained it and the head does not either.
     """
     if verdict not in ("accepted", "asked", "refused"):
         raise ValueError(verdict)
@@ -265,6 +266,8 @@ def review(db: Database, clock: Clock, seq: int, who: Person, verdict: str, word
                     seq=seq,
                     when_at=old.at,
                 )
+        if verdict == "accepted" and about.kind == "event.unexplained" and not word.strip() and not _explained(db, seq):
+            raise ApplianceError(N_("Nobody explained this yet. Write what it was, or ask back."))
         return append(
             db,
             clock,
@@ -276,6 +279,10 @@ def review(db: Database, clock: Clock, seq: int, who: Person, verdict: str, word
             verdict=verdict,
             word=Personal(word.strip()),
         )
+
+
+def _explained(db: Database, seq: int) -> bool:
+    return any(answer.kind == "journal.explained" for answer in answers(db, seq))
 
 
 def _said_already(db: Database, seq: int, kind: str, who: Person, data: Mapping[str, Any]) -> int | None:

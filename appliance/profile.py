@@ -270,8 +270,8 @@ class Journal(Strict):
     the box.
     """
 
-    heartbeat_s: Annotated[float, Field(ge=5)]
-    checkpoint_s: Annotated[float, Field(ge=1)]
+    heartbeat_s: Annotated[float, Field(ge=5, le=60)]  # the verifier takes three minutes without one for a hole
+    checkpoint_s: Annotated[float, Field(ge=1, le=60)]
     anchor_remark_h: Positive
     anchor_fail_h: Positive
     responsible: Annotated[tuple[Role, ...], Field(min_length=1)]

@@ -112,6 +112,16 @@ def test_asking_and_refusing_need_a_word(site: Site, visit: Visit, verdict: str)
     assert "Write a word" in answer.text
 
 
+def test_what_nobody_explained_is_accepted_only_with_the_heads_own_word(site: Site, visit: Visit) -> None:
+    seq, head = unexplained(site), visit(Role.HEAD)
+    page = f"/journal/{seq}"
+    assert "needed: nobody explained it" in head.page(page)
+    answer = head.post(f"{page}/review", page=page, verdict="accepted", word=" ")
+    assert (answer.status_code, journal.answers(site.db, seq)) == (409, [])
+    assert "Nobody explained this yet" in text_of(answer)
+    assert head.post(f"{page}/review", page=page, verdict="accepted", word="I was there").status_code == 302
+
+
 def test_a_verdict_that_does_not_exist_is_refused(site: Site, visit: Visit) -> None:
     seq = explained(site)
     answer = visit(Role.HEAD).post(f"/journal/{seq}/review", page=f"/journal/{seq}", verdict="burnt", word="x")
