@@ -33,7 +33,7 @@ def test_an_item_says_what_is_wrong_what_to_do_and_how_it_was_before(before: Sit
         })  # fmt: skip
     head = Visitor(create_app(before.config, before.clock)).sign_in(before, Role.HEAD)
     said = head.page("/checklist/camera.clock/hq")
-    assert "Camera has the right time · HQ 7777 Passed As of 08:04:12" in said
+    assert "Clock of the camera · HQ 7777 Passed As of 08:04:12" in said
     assert "Before 22 Nov 2026 08:00:12 UTC+5 Not passed" in said
 
 

@@ -13,19 +13,20 @@ from appliance.clock import Clock, iso
 from appliance.model import N_, Message
 from appliance.store import Database
 
-# What each check is called on pages and in docs/checks.md; an item is `kind/subject`: `camera.answers/entrance`.
+# What each check is called on pages: by its subject, since a wished-for answer would read as the verdict.
+# An item is `kind/subject`: `camera.answers/entrance`.
 TITLES: Mapping[str, str] = {
-    "camera.answers": N_("Camera answers"),
-    "camera.streams": N_("Camera sends video"),
-    "camera.clock": N_("Camera has the right time"),
-    "camera.picture": N_("Picture can be seen"),
+    "camera.answers": N_("Answer of the camera"),
+    "camera.streams": N_("Video of the camera"),
+    "camera.clock": N_("Clock of the camera"),
+    "camera.picture": N_("Picture of the camera"),
     "disk.space": N_("Disk space for the exam day"),
     "box.clock": N_("Clock of the box"),
-    "panel.line": N_("Panel is heard"),
+    "panel.line": N_("Link to the panel"),
     "services.beating": N_("Services of the box"),
-    "database.sound": N_("Database is sound"),
-    "journal.chain": N_("Journal is unbroken"),
-    "journal.anchored": N_("Journal is marked outside the box"),
+    "database.sound": N_("Database"),
+    "journal.chain": N_("Chain of the journal"),
+    "journal.anchored": N_("Mark of the journal outside the box"),
 }
 WORST_FIRST: tuple[model.Verdict, ...] = ("failed", "silent", "broke", "remark", "passed")
 
