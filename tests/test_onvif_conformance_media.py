@@ -6,6 +6,7 @@ The other rows are in test_onvif_conformance.py; docs/onvif.md has the table.
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +14,13 @@ from demo.onvif_face import Face
 from demo.onvif_set_face import furnish
 from drivers import onvif_set_card as card
 from drivers import onvif_set_media
+from drivers.ffmpeg import Source
 from drivers.onvif_reply import MEDIA1, MEDIA2
 from drivers.onvif_topics import classified, path_of
+from drivers.rtsp_ask import ask
 from tests.fakes.onvif_faces import MakeFace, camera_at, make_face
+from tests.fakes.rtsp_camera import Manner, RtspCamera
+from tests.test_rtsp_relay import record
 
 __all__ = ["make_face"]
 
@@ -32,6 +37,16 @@ def face(make_face: MakeFace, request: pytest.FixtureRequest) -> Face:
     if request.param == MEDIA1:
         del made.services[MEDIA2]
     return made
+
+
+def test_row_18_mpeg_4_is_recorded_frame_by_frame(tmp_path: Path) -> None:
+    with RtspCamera(Manner(codec="mpeg4", auth=("md5",))) as camera:
+        source = Source(camera.url, "u", Manner().password)
+        stream = ask(source).stream
+        recorded = record(source, stream, tmp_path, 12, "mpeg4")
+    first = camera.sent.index(recorded[0])
+    assert (stream.video, len(recorded) >= 12) == ("mpeg4", True)
+    assert camera.sent[first : first + len(recorded)] == recorded
 
 
 def test_row_28_a_profile_is_made_filled_and_taken_away(face: Face) -> None:

@@ -23,13 +23,13 @@ def source_of(camera: RtspCamera, password: str = PASSWORD) -> Source:
     return Source(camera.url, "u", password)
 
 
-def record(source: Source, stream: Stream, folder: Path, frames: int) -> list[str]:
+def record(source: Source, stream: Stream, folder: Path, frames: int, codec: str = "h264") -> list[str]:
     """The slices of a recording of so many frames."""
     run = ffmpeg.Run(source, stream, folder, "run", 60)
     until_s = time.monotonic() + 20
     while (news := run.read(1.0)).progress is None or news.progress.frames < frames:
         assert time.monotonic() < until_s and not news.ended, run.cause()
-    return [found for finished in run.stop().finished for found in slices_in(finished.path)]
+    return [found for finished in run.stop().finished for found in slices_in(finished.path, codec)]
 
 
 def test_a_camera_that_knows_only_sha256_is_recorded_through_the_relay_without_losing_a_frame(tmp_path: Path) -> None:

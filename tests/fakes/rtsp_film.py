@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-SLICES = {"h264": (1, 5), "h265": tuple(range(32))}
+SLICES = {"h264": (1, 5), "h265": tuple(range(32)), "mpeg4": (0xB6,)}
+RAW = {"h265": "hevc", "mpeg4": "m4v"}
 NUMBER_MARK = b"frame of a film:"  # 16 bytes, as its UUID
 
 
@@ -23,6 +24,7 @@ def clip(
     coder = {
         "h264": ["-c:v", "libx264", "-bf", str(b_frames), "-x264-params", f"{always}:slices=1"],
         "h265": ["-c:v", "libx265", "-x265-params", f"{always}:bframes={b_frames}:log-level=error:pools=none"],
+        "mpeg4": ["-c:v", "mpeg4", "-bf", str(b_frames)],
     }[codec]
     argv = ["ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", f"testsrc2=s={size}:r={fps}:d={seconds}"]
     argv += [*coder, "-preset", "ultrafast", "-threads", "1", "-g", str(gop), "-keyint_min", str(gop), "-b:v", bit_rate]
@@ -46,15 +48,16 @@ def clip(
             text=True,
             check=True,
         ).stdout.split()
+        heads = ["-bsf:v", "dump_extra"] if codec == "mpeg4" else []  # an MP4 file has them aside
         annexb = subprocess.run(
-            ["ffmpeg", "-v", "error", "-i", str(path), "-c", "copy", "-f", codec.replace("h265", "hevc"), "pipe:1"],
+            ["ffmpeg", "-v", "error", "-i", str(path), "-c", "copy", *heads, "-f", RAW.get(codec, codec), "pipe:1"],
             capture_output=True,
             check=True,
         ).stdout
     stamps = [int(line.strip(",")) for line in shown]
     places = {stamp: place for place, stamp in enumerate(sorted(stamps))}
     frames: list[list[bytes]] = [[]]
-    for unit in units(annexb):
+    for unit in units(annexb, codec):
         frames[-1].append(unit)
         if kind_of(unit, codec) in SLICES[codec]:  # one slice a frame: what comes next belongs to the next
             frames.append([])
@@ -62,19 +65,22 @@ def clip(
     return tuple((places[stamp], tuple(frame)) for stamp, frame in zip(stamps, frames, strict=True))
 
 
-def units(stream: bytes) -> Iterator[bytes]:
-    """The NAL units of an Annex B stream."""
+def units(stream: bytes, codec: str = "h264") -> Iterator[bytes]:
+    """The NAL units of an Annex B stream; of MPEG-4 what begins with each start code (one of them is a zero)."""
     for piece in re.split(rb"\x00\x00\x01", stream)[1:]:
-        yield piece.rstrip(b"\x00")
+        yield piece if codec == "mpeg4" else piece.rstrip(b"\x00")
 
 
 def kind_of(unit: bytes, codec: str) -> int:
+    if codec == "mpeg4":  # not NAL units, but start codes they have too (ISO 14496-2, 6.2.1)
+        return unit[0]
     return unit[0] & 0x1F if codec == "h264" else unit[0] >> 1 & 0x3F
 
 
 def slices_in(path: Path, codec: str = "h264") -> list[str]:
     """What a recording holds, slice by slice."""
-    name = codec.replace("h265", "hevc")
+    name = RAW.get(codec, codec)
+    plain = [] if codec == "mpeg4" else ["-bsf:v", f"{name}_mp4toannexb"]
     made = subprocess.run(
         [
             "ffmpeg",
@@ -86,8 +92,7 @@ def slices_in(path: Path, codec: str = "h264") -> list[str]:
             "0:v:0",
             "-c",
             "copy",
-            "-bsf:v",
-            f"{codec.replace('h265', 'hevc')}_mp4toannexb",
+            *plain,
             "-f",
             name,
             "pipe:1",
@@ -96,7 +101,7 @@ def slices_in(path: Path, codec: str = "h264") -> list[str]:
         check=True,
         timeout=60,
     ).stdout
-    return [digest(unit) for unit in units(made) if kind_of(unit, codec) in SLICES[codec]]
+    return [digest(unit) for unit in units(made, codec) if kind_of(unit, codec) in SLICES[codec]]
 
 
 def number_unit(number: int) -> bytes:

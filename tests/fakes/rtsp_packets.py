@@ -16,6 +16,9 @@ def pieces(codec: str, unit: bytes) -> list[bytes]:
     """A JPEG picture, or a NAL unit in one or in fragments (RFC 2435; RFC 6184, 5.8; RFC 7798, 4.4.3)."""
     if codec == "mjpeg":
         return list(rtsp_jpeg.payloads(unit))
+    if codec == "mpeg4":  # with its start code, cut anywhere (RFC 6416, 5.2)
+        whole = b"\x00\x00\x01" + unit
+        return [whole[at : at + RTP_BYTES] for at in range(0, len(whole), RTP_BYTES)]
     if len(unit) <= RTP_BYTES:
         return [unit]
     if codec == "h264":

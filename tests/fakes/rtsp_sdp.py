@@ -7,6 +7,8 @@ import base64
 from tests.fakes.rtsp_film import kind_of
 from tests.fakes.rtsp_sounds import SOUNDS
 
+NAMES = {"mpeg4": "MP4V-ES"}
+
 
 def sdp(codec: str, sound: str, first: tuple[bytes, ...] | None) -> str:
     """The description; `first`: the NAL units of the first picture, whose parameter sets are put in."""
@@ -17,7 +19,7 @@ def sdp(codec: str, sound: str, first: tuple[bytes, ...] | None) -> str:
         "c=IN IP4 0.0.0.0",
         "t=0 0",
         f"m=video 0 RTP/AVP {26 if codec == 'mjpeg' else 96}",
-        "" if codec == "mjpeg" else f"a=rtpmap:96 {codec.upper()}/90000",
+        "" if codec == "mjpeg" else f"a=rtpmap:96 {NAMES.get(codec, codec.upper())}/90000",
         _fmtp(codec, first),
         "a=control:track1",
     ]
@@ -35,6 +37,9 @@ def _fmtp(codec: str, first: tuple[bytes, ...] | None) -> str:
         return ""
     if first is None:
         return "a=fmtp:96 packetization-mode=1" if codec == "h264" else ""
+    if codec == "mpeg4":
+        config = b"".join(b"\x00\x00\x01" + unit for unit in first if kind_of(unit, codec) < 0xB3 or unit[0] == 0xB5)
+        return f"a=fmtp:96 profile-level-id=1;config={config.hex().upper()}"
     sets = (7, 8) if codec == "h264" else (32, 33, 34)
     said = [base64.b64encode(unit).decode() for unit in first if kind_of(unit, codec) in sets]
     if codec == "h264":
