@@ -2,7 +2,9 @@
 
 Both record the same film cameras at the same time, so the ratio is the figure to trust. Ours: the recorder process with
 its threads, database, syncing, hashing, and its ffmpeg children. Bare: one ffmpeg a camera, fragmented MP4 segments of
-the same length, nothing else. `--motion` and `--zoneminder` run those beside them. Each number of cameras is a run:
+the same length, nothing else. `--own-disks`: each on an ext4 of its own (loop devices, root), as recordings have where
+they should be kept: on a disk where others write, every file is synced alone (drivers/ext4.py). `--motion` and
+`--zoneminder` run those beside them. Each number of cameras is a run:
 
     python -m bench.recording --cameras 1 4 8 16 --seconds 120
 """
@@ -20,8 +22,10 @@ from bench.filmed import FilmedSite
 from bench.films import FILMS, Film, Films
 from bench.machine import machine
 from bench.process import cpu_s, pss_bytes, tree
+from tests.fakes.loop_disk import LoopDisk
 from tests.fakes.rtsp_film import numbers_in
 
+DISK_MB = 6000  # sparse; an hour of two cameras, ten minutes of twelve
 START_S = 10.0  # past the start: first segments
 
 
@@ -31,6 +35,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--segment-s", type=float, default=60.0)
     parser.add_argument("--film", choices=FILMS, default="planned")
+    parser.add_argument("--own-disks", action="store_true")
     parser.add_argument("--motion", action="store_true")
     parser.add_argument("--zoneminder", action="store_true")
     chosen = parser.parse_args()
@@ -47,9 +52,13 @@ def main() -> None:
 def measure(root: Path, cameras: int, film: Film, chosen: argparse.Namespace) -> None:
     with ExitStack() as running:
         films = running.enter_context(Films(cameras, film))
+        folders = {name: root / name for name in ("bare", "site")}
+        if chosen.own_disks:
+            for name, folder in folders.items():
+                running.enter_context(LoopDisk(root / f"{name}.image", folder, DISK_MB))
         bare_at_s = time.time()
-        bares = running.enter_context(others.bare(films.urls, root / "bare", chosen.segment_s))
-        ours = running.enter_context(FilmedSite(root / "site", films, segment_s=chosen.segment_s))
+        bares = running.enter_context(others.bare(films.urls, folders["bare"] / "to", chosen.segment_s))
+        ours = running.enter_context(FilmedSite(folders["site"] / "to", films, segment_s=chosen.segment_s))
         sides = {"ours": [ours.process], "bare": bares}
         if chosen.motion:
             beside = others.motion(films.urls, root / "motion", chosen.segment_s, film)
@@ -70,13 +79,14 @@ def measure(root: Path, cameras: int, film: Film, chosen: argparse.Namespace) ->
         recorder_bytes = pss_bytes(ours.pid)
         ours.finish()
         firsts = [kept.first_s for kept in ours.kept()]
+        to = folders["bare"] / "to"
+        bare_firsts = [_first_s(to / str(n), films, n, film) - bare_at_s for n in range(cameras)]
     print(f"\n{cameras} cameras")
     for name in sides:
         print(f"  {name:<11} {used[name] * 3600 / seconds / cameras:7.1f} CPU-s per camera-hour, "
               f"{used[name] / used['bare']:5.2f} x bare   {memory[name] / cameras / 1e6:6.1f} MB a camera")  # fmt: skip
     print(f"  of ours outside ffmpeg {alone * 3600 / seconds / cameras:.1f} CPU-s; the recorder alone "
           f"{recorder_bytes / 1e6:.0f} MB")  # fmt: skip
-    bare_firsts = [_first_s(root / "bare" / str(n), films, n, film) - bare_at_s for n in range(cameras)]
     print(f"  launch to first frame, s   ours {_spread(firsts)}   bare {_spread(bare_firsts)}", flush=True)
 
 

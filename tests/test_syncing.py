@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
-from appliance.syncing import Open
-from drivers import fmp4
+import pytest
+
+from appliance.syncing import Open, sync
+from drivers import ext4, fmp4
+from tests.fakes.loop_disk import LoopDisk
 from tests.fakes.recorded_site import film
 
 
@@ -35,3 +40,33 @@ def test_a_file_is_called_a_recording_from_its_first_whole_fragment_on(tmp_path:
     assert not file.fault
     assert fmp4.read(named).frames == 10
     file.close()
+
+
+def test_several_files_of_a_disk_are_put_to_it_at_once_unless_others_are_busy_there(tmp_path: Path) -> None:
+    try:
+        disk = LoopDisk(tmp_path / "disk", tmp_path / "mnt", 120)
+    except OSError as cannot:
+        pytest.skip(f"no loop disks without the right to mount: {cannot}")
+    with disk:
+        files = [Open(disk.folder / f"run-{number:06d}.mp4", media_s=5.0) for number in range(2)]
+        for file in files:
+            file.path.write_bytes(os.urandom(100_000))
+            assert file.ready() == 4.0
+        assert files[0].put_whole()
+        there = disk.image.read_bytes()
+        assert all(file.path.read_bytes()[:4096] in there for file in files)
+        (disk.folder / "else.bin").write_bytes(bytes(ext4.MUCH_BYTES + 4_000_000))
+        assert not files[0].put_whole()
+        sync(files)  # each alone then
+        assert [(file.safe_s, file.fault) for file in files] == [(4.0, ""), (4.0, "")]
+        disk.break_()
+        assert not files[0].put_whole()
+        sync(files)
+        assert [bool(file.fault) for file in files] == [True, True]
+        for file in files:
+            file.close()
+
+
+def test_other_file_systems_than_ext4_are_not_put_to_disk_whole() -> None:
+    with tempfile.TemporaryFile(dir="/dev/shm") as file:
+        assert not ext4.put_whole(file.fileno())
