@@ -17,6 +17,7 @@ from demo.onvif_view_face import View
 MEDIA2 = f"{{{NAMESPACES['tr2']}}}"
 SOUNDS = {"PCMU": ((64,), (8,)), "G726": ((16, 32), (8,)), "MP4A-LATM": ((32, 64, 128), (16, 48))}
 MEDIA1_NAMES = {"PCMU": "G711", "MP4A-LATM": "AAC"}
+MAC = "02:00:00:00:00:05"
 MODES = {"day": (1920, 1080), "wide": (2592, 1944)}
 MOST_PROFILES = 3
 
@@ -26,6 +27,8 @@ class More:
     """`protocols`: name to (on, port)."""
 
     hostname: str = ""
+    by_dhcp: bool = False
+    gateway: str = "127.0.0.254"
     dns: list[str] = field(default_factory=lambda: ["127.0.0.53"])
     protocols: dict[str, tuple[bool, int]] = field(default_factory=dict)
     made: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)  # profile to name, kind to token
@@ -40,7 +43,7 @@ def more_answers(
     """Operation to answer. `profiles` answers GetProfiles without those made; `restart`: the camera starts anew."""
     more.hostname = more.hostname or face.subject.config.id
     more.protocols |= {"HTTP": (True, int(face.base.rpartition(":")[2])), "HTTPS": (False, 443)}
-    return {**_network(more), **_profiles(more, view, profiles), **_sound(more), **_metadata(more),
+    return {**_network(more), **_address(more), **_profiles(more, view, profiles), **_sound(more), **_metadata(more),
             **_modes(more, restart)}  # fmt: skip
 
 
@@ -75,6 +78,34 @@ def _network(more: More) -> dict[str, Callable[[Any], str]]:
 
     return {"GetHostname": hostname, "SetHostname": set_hostname, "GetDNS": dns, "SetDNS": set_dns,
             "GetNetworkProtocols": protocols, "SetNetworkProtocols": set_protocols}  # fmt: skip
+
+
+def _address(more: More) -> dict[str, Callable[[Any], str]]:
+    def interfaces(request: Any) -> str:
+        kind = "FromDHCP" if more.by_dhcp else "Manual"
+        return told("GetNetworkInterfaces", request, (
+            '<r:NetworkInterfaces token="eth0"><tt:Enabled>true</tt:Enabled><tt:Info><tt:Name>eth0</tt:Name>'
+            f"<tt:HwAddress>{MAC}</tt:HwAddress></tt:Info><tt:IPv4><tt:Enabled>true</tt:Enabled><tt:Config>"
+            f"<tt:{kind}><tt:Address>127.0.0.1</tt:Address><tt:PrefixLength>8</tt:PrefixLength></tt:{kind}>"
+            f"<tt:DHCP>{str(more.by_dhcp).lower()}</tt:DHCP></tt:Config></tt:IPv4></r:NetworkInterfaces>"
+        ))  # fmt: skip
+
+    def set_interfaces(request: Any) -> str:
+        if said(request, "Address") != "127.0.0.1":
+            raise Fault(400, "ter:InvalidIPv4Address", "this virtual camera stays where it is")
+        more.by_dhcp = said(request, "DHCP") == "true"
+        return told("SetNetworkInterfaces", request, "<r:RebootNeeded>true</r:RebootNeeded>")
+
+    def gateway(request: Any) -> str:
+        inside = f"<r:NetworkGateway><tt:IPv4Address>{more.gateway}</tt:IPv4Address></r:NetworkGateway>"
+        return told("GetNetworkDefaultGateway", request, inside)
+
+    def set_gateway(request: Any) -> str:
+        more.gateway = said(request, "IPv4Address")
+        return told("SetNetworkDefaultGateway", request)
+
+    return {"GetNetworkInterfaces": interfaces, "SetNetworkInterfaces": set_interfaces,
+            "GetNetworkDefaultGateway": gateway, "SetNetworkDefaultGateway": set_gateway}  # fmt: skip
 
 
 def _profiles(more: More, view: View, plain: Callable[[Any], str]) -> dict[str, Callable[[Any], str]]:

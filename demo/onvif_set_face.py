@@ -22,7 +22,6 @@ from demo.onvif_view_face import View, view_answers
 
 DEVICEIO = "http://www.onvif.org/ver10/deviceIO/wsdl"
 RECORDING = "http://www.onvif.org/ver10/recording/wsdl"
-MAC = "02:00:00:00:00:05"
 RESTART_S = 3.0
 MOST_JOBS, MOST_USERS = 3, 8
 
@@ -103,7 +102,6 @@ class _Device:
             "GetNTP": self._ntp, "SetNTP": self._set_ntp,
             "GetUsers": self._users, "CreateUsers": self._create_users, "SetUser": self._set_user,
             "DeleteUsers": self._delete_users, "SystemReboot": self._restart,
-            "GetNetworkInterfaces": self._interfaces, "GetNetworkDefaultGateway": self._gateway,
             "GetRelayOutputs": self._relays, "SetRelayOutputState": self._set_relay, "GetDigitalInputs": self._inputs,
             "GetRecordingJobs": self._jobs, "GetRecordingJobState": self._job_state,
             "SetRecordingJobMode": self._set_job, "CreateRecordingJob": self._create_job,
@@ -202,18 +200,6 @@ class _Device:
     def _restart(self, request: Any) -> str:
         self.restart()
         return told("SystemReboot", request, f"<r:Message>back in {self._state.restart_s:g} s</r:Message>")
-
-    def _interfaces(self, request: Any) -> str:
-        return told("GetNetworkInterfaces", request, (
-            '<r:NetworkInterfaces token="eth0"><tt:Enabled>true</tt:Enabled><tt:Info><tt:Name>eth0</tt:Name>'
-            f"<tt:HwAddress>{MAC}</tt:HwAddress></tt:Info><tt:IPv4><tt:Enabled>true</tt:Enabled><tt:Config>"
-            "<tt:Manual><tt:Address>127.0.0.1</tt:Address><tt:PrefixLength>8</tt:PrefixLength></tt:Manual>"
-            "<tt:DHCP>false</tt:DHCP></tt:Config></tt:IPv4></r:NetworkInterfaces>"
-        ))  # fmt: skip
-
-    def _gateway(self, request: Any) -> str:
-        inside = "<r:NetworkGateway><tt:IPv4Address>127.0.0.254</tt:IPv4Address></r:NetworkGateway>"
-        return told("GetNetworkDefaultGateway", request, inside)
 
     def _relays(self, request: Any) -> str:
         return told("GetRelayOutputs", request, "".join(

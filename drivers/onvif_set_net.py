@@ -1,18 +1,20 @@
-"""Sets an ONVIF camera's name in the network, its name servers and its protocols; each is read back.
+"""Sets an ONVIF camera's name in the network, its name servers, gateway and protocols; each is read back.
 
-Its address, its gateway and its DHCP are not set: a camera that goes where nobody meant it to is lost on an exam day.
+The address it has can be made its own, so that no DHCP server moves it. It is never given another: a camera that goes
+where nobody meant it to is lost on an exam day.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from drivers import onvif_whole
 from drivers.onvif import Camera
 from drivers.onvif_read_back import Strict, Wait, changed
-from drivers.onvif_reply import DEVICE
+from drivers.onvif_reply import DEVICE, first, text
 from drivers.types import CameraNetwork, SetResult
 
 OUR_WAY = "The camera is spoken to by {name}; it was left on."
@@ -36,6 +38,41 @@ def set_dns(camera: Camera, servers: Sequence[str], *, wait: Wait = time.sleep) 
 
     return changed(wanted, change, lambda: _network(camera).dns, lambda found: tuple(servers) == found,
                    say=" ".join, before=" ".join(_network(camera).dns), wait=wait)  # fmt: skip
+
+
+def keep_address(camera: Camera, *, wait: Wait = time.sleep) -> SetResult:
+    """Let the camera keep the IPv4 address it has as its own, and no longer ask DHCP for one."""
+    ours = urlsplit(camera.url).hostname or ""
+    listed = _network(camera).interfaces
+    addresses = [(one, address) for one in listed for address in one.addresses if "." in address]
+    found = next(((one, a) for one, a in addresses if a.partition("/")[0] == ours), next(iter(addresses), None))
+    if found is None:
+        return SetResult(ours, "", False, "The camera names no IPv4 address of its own.")
+    one, address = found
+    host, _, prefix = address.partition("/")
+    notes: list[str] = []
+
+    def change() -> None:
+        manual = {"Enabled": True, "Manual": [{"Address": host, "PrefixLength": int(prefix or 24)}], "DHCP": False}
+        answer = camera.ask(DEVICE, "SetNetworkInterfaces", InterfaceToken=one.token, NetworkInterface={"IPv4": manual})
+        if text(first(answer, "RebootNeeded")).lower() in ("true", "1"):
+            notes.append("It counts once the camera was started again.")
+
+    def read() -> str:
+        now = next((each for each in _network(camera).interfaces if each.token == one.token), None)
+        return "" if now is None else f"{' '.join(now.addresses)}{' by DHCP' if now.dhcp else ''}"
+
+    result = changed(address, change, read, lambda said: address in said.split() and "DHCP" not in said, before=read(),
+                     wait=wait)  # fmt: skip
+    return replace(result, note=" ".join([result.note, *notes]).strip())
+
+
+def set_gateway(camera: Camera, address: str, *, wait: Wait = time.sleep) -> SetResult:
+    """Give the camera this default gateway."""
+    version = "IPv6Address" if ":" in address else "IPv4Address"
+    return changed(address, lambda: camera.ask(DEVICE, "SetNetworkDefaultGateway", **{version: [address]}),
+                   lambda: _network(camera).gateways, lambda found: address in found, say=" ".join,
+                   before=" ".join(_network(camera).gateways), wait=wait)  # fmt: skip
 
 
 def set_protocol(

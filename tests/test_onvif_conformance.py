@@ -80,10 +80,18 @@ def test_row_6_cameras_are_found(make_face: MakeFace) -> None:
     assert made.endpoint in {one.endpoint for one in discovery.discover(1.0, ["127.0.0.1"])}
 
 
-def test_row_8_interfaces_and_gateway_are_read(face: Face) -> None:
-    network = camera_at(face).whole().network
-    assert network.interfaces[0].addresses == ("127.0.0.1/8",)
-    assert network.gateways
+def test_row_8_interfaces_and_gateway_are_read_and_set(make_face: MakeFace) -> None:
+    face = make_face()
+    books = furnish(face).more
+    books.by_dhcp = True
+    camera = camera_at(face)
+    network = camera.whole().network
+    assert (network.interfaces[0].addresses, network.interfaces[0].dhcp) == (("127.0.0.1/8",), True)
+    kept = onvif_set_net.keep_address(camera, wait=lambda _s: None)
+    assert (kept.ok, kept.before, kept.found) == (True, "127.0.0.1/8 by DHCP", "127.0.0.1/8")
+    assert "started again" in kept.note
+    assert onvif_set_net.set_gateway(camera, "127.0.0.250", wait=lambda _s: None).ok
+    assert (camera.whole().network.gateways, books.by_dhcp) == (("127.0.0.250",), False)
 
 
 def test_row_9_device_information_is_read_and_a_restart_is_made(make_face: MakeFace) -> None:
