@@ -52,7 +52,8 @@ class Stills:
     clock: Clock
     stop: threading.Event
     busy: frozenset[str] = frozenset()
-    _turn: threading.Lock = field(default_factory=threading.Lock)
+    _turn: threading.Lock = field(default_factory=threading.Lock)  # to decode
+    _asking: threading.Lock = field(default_factory=threading.Lock)
     _finders: dict[Camera, SourceFinder] = field(default_factory=dict)
     _asked_s: dict[str, float] = field(default_factory=dict)
     _refused: set[Camera] = field(default_factory=set)
@@ -66,17 +67,21 @@ class Stills:
 
     def take(self, camera: Camera) -> Still | None:
         """The newest picture that can be had now; None when there is none. Waits for its turn."""
-        with self._turn:
-            if self.stop.is_set():
-                return None
+        try:
+            with self._turn:
+                found = None if self.stop.is_set() else newest_recorded(self.config, self.clock, camera)
+                if found is not None:
+                    self.stop.wait(BETWEEN_S)
+                    return found
+            if not self._asking.acquire(blocking=False):
+                return None  # another is being asked: a dead camera must not hold up those that are recorded
             try:
-                found = newest_recorded(self.config, self.clock, camera) or self._asked(camera)
-            except (DriverError, OSError) as fault:
-                log.info("no still picture of %s: %s", camera.id, fault)
-                found = None
-            if found is not None:
-                self.stop.wait(BETWEEN_S)
-            return found
+                return None if self.stop.is_set() else self._asked(camera)
+            finally:
+                self._asking.release()
+        except (DriverError, OSError) as fault:
+            log.info("no still picture of %s: %s", camera.id, fault)
+            return None
 
     def _asked(self, camera: Camera) -> Still | None:
         """A second of the camera's own stream, when it is free and was not asked lately."""

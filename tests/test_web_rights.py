@@ -15,7 +15,7 @@ pytest_plugins = ["tests.web_fixtures"]
 ARGUMENTS = {"camera_id": "hq", "seq": 8, "alarm_id": 1, "item": "camera.clock/hq", "order_id": 1, "login": "sidorov",
              "segment_id": 1, "floor_id": 1, "number": 0,
              "exam_id": "russian", "action": "angle", "sort": "card", "act": "reboot", "press": "sign", "left": "seen",
-             "said": "agree", "aside_id": 1, "window_id": 1, "filename": "site.css"}  # fmt: skip
+             "said": "agree", "way": "hold", "aside_id": 1, "window_id": 1, "filename": "site.css"}  # fmt: skip
 
 
 def routes(app: Flask, entry: int = 8) -> list[tuple[str, str, str]]:

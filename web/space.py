@@ -19,8 +19,9 @@ NEXT = 12  # days shown of what may go
 
 
 @views.get("/disk")
+@views.get("/disk/<exam_id>/<any(hold, release):way>")  # what a refused press leaves in the address
 @needs("archive.read")
-def space() -> ResponseReturnValue:
+def space(exam_id: str = "", way: str = "") -> ResponseReturnValue:
     return _page()
 
 
@@ -36,11 +37,11 @@ def _page(refusal: Message | None = None, status: int = 200) -> ResponseReturnVa
     ), status  # fmt: skip
 
 
-@views.post("/disk/<exam_id>/<any(hold, release):press>")
+@views.post("/disk/<exam_id>/<any(hold, release):way>")
 @needs("archive.hold")
-def hold(exam_id: str, press: str) -> ResponseReturnValue:
+def hold(exam_id: str, way: str) -> ResponseReturnValue:
     """Kept whatever the rule says, or no longer: the head's word, with the reason in the journal."""
-    held = press == "hold"
+    held = way == "hold"
     try:
         files = retention.hold(
             context.database(), context.config(), context.house().clock, Actor.person(context.person()), exam_id,
