@@ -104,6 +104,22 @@ def decline(db: Database, config: Config, clock: Clock, seq: int, who: Person, h
     return _answered(db, config, clock, seq, who, how, "access.declined", word.strip()[:LONGEST_WORDS], key)
 
 
+def ask(db: Database, config: Config, clock: Clock, seq: int, who: Person, word: str) -> int:
+    """The responsible person asks before they answer: the act goes on waiting, now also for a word about it."""
+    _may_answer_for(config, _standing(db, seq), who)
+    return journal.review(db, clock, seq, who, "asked", word.strip()[:LONGEST_WORDS])
+
+
+def asked_back(db: Database) -> list[int]:
+    """The acts that wait for their answer after a question nobody has written about since, oldest first."""
+    found = db.rows(
+        "select seq from act a where state = 'waits' and corrected_by is null and 'asked' ="
+        " (select json_extract(row, '$.data.verdict') from journal where ref = a.seq"
+        " and kind in ('journal.reviewed', 'journal.explained') order by seq desc limit 1) order by seq"
+    )
+    return [row["seq"] for row in found]
+
+
 def may_answer(config: Config, who: Person) -> bool:
     """Whether this person's role answers for others' acts, by the profile."""
     return who.role in config.profile.journal.responsible

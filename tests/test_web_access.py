@@ -220,6 +220,24 @@ def test_the_head_declines_in_their_own_session_with_a_word(site: Site, visit: V
     assert "waits for your signature" not in head.page("/")
 
 
+def test_the_head_asks_back_before_signing_and_the_technician_answers(site: Site, visit: Visit) -> None:
+    seq, head, technician = over(site), visit(Role.HEAD), visit(Role.TECHNICIAN)
+    page = f"/journal/access/{seq}"
+    before = technician.page("/journal/waiting").count("Asked back")
+    assert "Write a word" in sign(head, seq, "answer", verdict="asked", word="")
+    said = sign(head, seq, "answer", verdict="asked", word="Which key did you use?")
+    assert "Waits for the second signature" in said  # and no password was asked
+    assert "Which key did you use?" in said
+    assert technician.page("/journal/waiting").count("Asked back") > before
+    assert "Write the explanation" in technician.page(page)
+    technician.post(f"/journal/{seq}/explain", page=f"/journal/{seq}", word="The spare one")
+    assert "The spare one" in head.page(page)
+    assert "Write the explanation" not in technician.page(page)
+    assert access.asked_back(site.db) == []
+    assert "Confirmed" in sign(head, seq, "answer", password=PASSWORD)
+    assert "already answered" in sign(head, seq, "answer", verdict="asked", word="And when?")
+
+
 def test_a_password_given_a_moment_ago_is_good_for_the_next_signature_and_then_no_more(
     site: Site, visit: Visit
 ) -> None:

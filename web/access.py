@@ -200,6 +200,7 @@ def _act_page(seq: int, refusal: Message | None = None, status: int = 200) -> Re
         older=access.act(db, shown.corrects) if shown.corrects else None,
         own=to_sign and context.may("access.confirm") and any(who.login == me.login for who in responsible),
         desk=to_sign and context.may("access.announce"), signed_until=signed_until(),
+        talk=[each for each in journal.answers(db, seq) if each.kind in ("journal.reviewed", "journal.explained")],
         typed={name: request.form.get(name, "") for name in ("login", "word")},
     ), status  # fmt: skip
 
@@ -236,6 +237,8 @@ def _answer(seq: int, *, desk: bool) -> ResponseReturnValue:
     if about.answer is not None and request.form.get("answer"):  # pressed again: a key's answer is good only once
         return _written(seq, about.answer.seq)
     try:
+        if verdict == "asked" and not desk:  # a question is no signature
+            return _written(seq, access.ask(db, house.config, house.clock, seq, context.person(), request.form["word"]))
         if verdict not in ("confirmed", "declined"):
             raise ApplianceError(N_("Choose an answer: confirm or decline."))
         if verdict == "declined" and not request.form.get("word", "").strip():

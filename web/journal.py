@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from flask import Blueprint, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from appliance import access as acts
 from appliance import accounts, exams, journal, journal_form, journal_search, kinds
+from appliance.acts import STATEMENTS
 from appliance.alarm_classes import SILENT
 from appliance.config import Config
 from appliance.journal import Entry
@@ -22,6 +24,7 @@ views = Blueprint("journal", __name__)
 
 PAGE = 50  # entries on one page
 VERDICTS = ("accepted", "asked", "refused")
+ANSWERED = {"access.confirmed", "access.declined", "access.corrected"}  # after which an act's question is over
 
 # What the filter offers: the subject of an entry is the first word of its kind.
 SUBJECTS = {
@@ -56,7 +59,7 @@ def line(db: Database, entry: Entry) -> Line:
     """The entry with what was answered to it."""
     found = tuple(journal.answers(db, entry.seq))
     if "waits" not in entry.data:
-        return Line(entry, "plain", found)
+        return Line(entry, "asked" if entry.kind in STATEMENTS and _asked_back(found) else "plain", found)
     reviews = [answer for answer in found if answer.kind == "journal.reviewed"]
     closing = [review for review in reviews if review.data["verdict"] in ("accepted", "refused")]
     if closing:
@@ -67,10 +70,17 @@ def line(db: Database, entry: Entry) -> Line:
     return Line(entry, "explained" if last.kind == "journal.explained" else "asked", found)
 
 
+def _asked_back(found: tuple[Entry, ...]) -> bool:
+    """Whether an act still waits for its answer after a question that nobody has written about since."""
+    talk = [answer for answer in found if answer.kind in ("journal.reviewed", "journal.explained")]
+    return bool(talk) and talk[-1].kind == "journal.reviewed" and not {a.kind for a in found} & ANSWERED
+
+
 def waiting_for(db: Database, right: str) -> list[Line]:
     """What waits for the technician (unexplained, asked back) or for the head (everything open), oldest first."""
     lines = [line(db, entry) for entry in journal.waiting(db)]
     if right == "journal.explain":
+        lines += [line(db, journal.get(db, seq)) for seq in acts.asked_back(db)]
         return [found for found in lines if found.state in ("unexplained", "asked")]
     return lines
 
