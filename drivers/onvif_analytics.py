@@ -23,7 +23,7 @@ def rules(camera: Asked, profiles: Sequence[StreamProfile]) -> tuple[Rule, ...]:
 
 def described(camera: Asked) -> tuple[str, ...]:
     """The kinds of module that can describe what they see (GetSupportedMetadata)."""
-    answer = ask(camera, "What its analytics can say", ANALYTICS, "GetSupportedMetadata")
+    answer = ask(camera, "What its analytics can say", ANALYTICS, "GetSupportedMetadata", kept=True)
     found = (_bare(each.get("Type") or each.get("Name") or "") for each in everyone(answer, "AnalyticsModule"))
     return tuple(dict.fromkeys(filter(None, found)))
 
@@ -31,7 +31,8 @@ def described(camera: Asked) -> tuple[str, ...]:
 def _listed(camera: Asked, profiles: Sequence[StreamProfile], operation: str, name: str) -> tuple[Rule, ...]:
     found = []
     for token in dict.fromkeys(one.analytics for one in profiles if one.analytics):
-        answer = ask(camera, "What looks at the picture", ANALYTICS, operation, ConfigurationToken=token)
+        answer = ask(camera, "What looks at the picture", ANALYTICS, operation, kept=name == "AnalyticsModule",
+                     ConfigurationToken=token)  # fmt: skip
         if answer is not None:
             # Not the rules inside a module's own description, which are of the same name.
             direct = [each for each in answer if local(each) == name] or list(every(answer, name))

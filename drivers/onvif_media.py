@@ -55,7 +55,8 @@ def modes(camera: Asked, sources: Sequence[str]) -> tuple[SourceMode, ...]:
     found = []
     for source in sources:
         for service in (MEDIA2, MEDIA1):
-            answer = ask(camera, "Modes of the video source", service, "GetVideoSourceModes", VideoSourceToken=source)
+            answer = ask(camera, "Modes of the video source", service, "GetVideoSourceModes", kept=True,
+                         VideoSourceToken=source)  # fmt: skip
             listed = [mode_of(each, source, NAMES[service]) for each in everyone(answer, "VideoSourceModes")]
             found += listed
             if listed:

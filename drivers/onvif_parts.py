@@ -51,11 +51,21 @@ class Asked(Protocol):
     def reach(self, address: str) -> str: ...
 
 
-def ask(camera: Asked, what: str, service: str, operation: str, **arguments: Any) -> Any:
-    """The answer, or None: for something a camera need not have. `what` is for the sentence when it fails at it."""
+def ask(camera: Asked, what: str, service: str, operation: str, *, kept: bool = False, **arguments: Any) -> Any:
+    """The answer, or None: for something a camera need not have. `what` is for the sentence when it fails at it.
+
+    `kept`: what does not change while the camera runs is asked once.
+    """
     if service != DEVICE and not camera.has(service):
         return None
-    return camera.attempt(what, lambda: camera.ask(service, operation, **arguments), None, optional=True)
+
+    def read() -> Any:
+        return camera.ask(service, operation, **arguments)
+
+    def once() -> Any:
+        return camera.once(f"{service} {operation} {sorted(arguments.items())}", read)
+
+    return camera.attempt(what, once if kept else read, None, optional=True)
 
 
 def nodes(camera: Asked) -> tuple[PtzNode, ...]:

@@ -140,6 +140,7 @@ def set_source_mode(
     restarts: list[bool] = []
 
     def read() -> tuple[SourceMode, ...]:
+        camera.forget()  # which one is active is part of what is otherwise asked once
         return onvif_media.modes(Strict(camera), [source])
 
     def active(found: tuple[SourceMode, ...]) -> str:
@@ -156,7 +157,6 @@ def set_source_mode(
         restarts.append(text(first(answer, "Reboot")).lower() in ("true", "1"))
         if restarts[0] and comes_to_be(camera, False, time.monotonic() + LEAVES_S, wait):
             comes_to_be(camera, True, time.monotonic() + return_s, wait)
-        camera.forget()
 
     result = changed(mode, change, read, lambda found: active(found) == mode, say=active, before=active(before),
                      wait=wait)  # fmt: skip
