@@ -12,6 +12,7 @@ import os
 import secrets
 import sqlite3
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -30,6 +31,8 @@ State = Literal["well", "full", "failing", "missing"]
 RECORDER = Actor.service("recorder")
 MARK = ".examsite-medium"  # the file that says which disk this is
 LOOK_S = 2.0
+WAIT_S = 3.0  # for the answer to a look; without one everybody goes on by what is known, and it is fetched later
+HANG_S = 10.0  # a disk that has not answered for so long is failing
 NAMES = {"main": {"ru": "основной", "en": "the main one"}, "reserve": {"ru": "резервный", "en": "the reserve"}}
 MARGIN_BYTES = 64_000_000  # above the reserve before a disk that was full is used again ...
 BACK_S = 3600.0  # ... and where there is a reserve medium, room for so long of every camera
@@ -71,6 +74,15 @@ def known(db: Database) -> dict[str, Medium]:
 
 
 @dataclass(slots=True)
+class _Asked:
+    """A look at a disk, in a thread of its own: a disk that hangs holds up that thread and no camera."""
+
+    thread: threading.Thread
+    since_s: float
+    found: Callable[[], None] | None = None  # takes over what was seen
+
+
+@dataclass(slots=True)
 class _Disk:
     here: Config
     mark: str | None = None
@@ -80,6 +92,12 @@ class _Disk:
     said: str = ""
     looked_s: float = float("-inf")
     stored: Medium | None = None
+    asked: _Asked | None = None  # a look that is under way
+
+    @property
+    def hangs(self) -> bool:
+        """It was asked and does not answer: nobody else should touch it."""
+        return self.asked is not None and self.asked.found is None
 
     @property
     def video(self) -> Path:
@@ -102,7 +120,7 @@ class Media:
     def present(self) -> list[Config]:
         """The disks that are there."""
         with self._lock:
-            return [disk.here for disk in self._disks if self._look(disk) != "missing"]
+            return [disk.here for disk in self._disks if self._look(disk) != "missing" and not disk.hangs]
 
     def take(self) -> Config | None:
         """The disk a new recording goes to: the first that is well; without one, a failing one is better than none."""
@@ -187,15 +205,40 @@ class Media:
 
     def _look(self, disk: _Disk) -> State:
         """Its state, looked at anew every two seconds."""
-        if self.clock.mono_s() - disk.looked_s >= LOOK_S:
-            disk.looked_s = self.clock.mono_s()
-            try:
-                state, said = self._judge(disk)
-            except OSError as fault:
-                gone = fault.errno in (errno.ENOENT, errno.ENODEV, errno.ENOTDIR)
-                state, said = ("missing" if gone else "failing"), fault.strerror or str(fault)
-            self._set(disk, state, said)
+        if disk.asked is not None or self.clock.mono_s() - disk.looked_s >= LOOK_S:
+            if disk.asked is None:
+                disk.looked_s = self.clock.mono_s()
+                disk.asked = self._ask(disk)
+                disk.asked.thread.join(WAIT_S)
+            if disk.asked.found is not None:
+                disk.asked.found()
+                disk.asked = None
+            elif self.clock.mono_s() - disk.asked.since_s >= HANG_S:
+                self._set(disk, "failing", os.strerror(errno.ETIMEDOUT))
         return disk.state
+
+    def _ask(self, disk: _Disk) -> _Asked:
+        """Begin a look. statvfs(2) and a read of the mark may hang for ever on a disk that died in its own way."""
+        seen = replace(disk, asked=None)
+        asked = _Asked(threading.Thread(target=lambda: self._see(disk, seen, asked), name="disk", daemon=True),
+                       self.clock.mono_s())  # fmt: skip
+        asked.thread.start()
+        return asked
+
+    def _see(self, disk: _Disk, seen: _Disk, asked: _Asked) -> None:
+        before = seen.state
+        try:
+            state, said = self._judge(seen)
+        except OSError as fault:
+            gone = fault.errno in (errno.ENOENT, errno.ENODEV, errno.ENOTDIR)
+            state, said = ("missing" if gone else "failing"), fault.strerror or str(fault)
+
+        def take_over() -> None:
+            disk.mark, disk.device = seen.mark, seen.device
+            if disk.state == before:  # else it failed meanwhile, and what was seen is older
+                self._set(disk, state, said)
+
+        asked.found = take_over
 
     def _judge(self, disk: _Disk) -> tuple[State, str]:
         device, facts = disk.video.stat().st_dev, os.statvfs(disk.video)

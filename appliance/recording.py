@@ -36,6 +36,7 @@ from drivers import ffmpeg
 log = logging.getLogger(__name__)
 
 FIRST_FRAME_S = 12.0  # from ffmpeg's start to its first frame; it gives up connecting by itself after 5
+KEY_FRAME_S = 60.0  # the same once a camera was found to send frames, and no key frame in that time
 GOOD_RUN_S = 10.0  # a run that recorded this long starts the back-off anew
 # Between tries at a camera that answers but does not send. The first is at once; they stay short however long it takes,
 # because a camera that comes back must be recorded within 3 s.
@@ -86,6 +87,7 @@ class CameraLoop:
         self.told = told.of(stream, clock, camera)
         self._stop = threading.Event()
         self._warned = ""
+        self.first_frame_s = FIRST_FRAME_S
         self.transport: str | None = None  # of the newest run: tcp, udp, or relay (tcp through it)
 
     @property
@@ -173,20 +175,29 @@ class CameraLoop:
         end = None
         try:
             end = watch.until_over()
-            return end
         finally:
             stalled = end is not None and end.cause == "camera silent"
-            if stalled and stream.audio and not watch.began:
-                self._source.failed("sound")  # ffmpeg writes nothing until the sound it was promised comes
             watch.take(run.stop(STALLED_WAIT_S, stalled=True) if stalled else run.stop(), last=True)
             self._syncer.remove(file)
             leftovers.pick_up(db, here, self.clock, self.folder)
+        return end if watch.began else self._in_vain(end, run, stream)
+
+    def _in_vain(self, end: End, run: ffmpeg.Run, stream: ffmpeg.Stream) -> End:
+        """A run without a frame: whether that is for want of sound, of a key frame, or of anything at all."""
+        if end.cause == "camera silent" and stream.audio and not run.sounds_read:
+            self._source.failed("sound")  # ffmpeg writes nothing until the sound it was promised comes
+        elif run.frames_read and (end.cause == "camera silent" or end.trouble == "unreadable"):
+            log.warning("%s: %s frames came, none of them a key frame", self.folder, run.frames_read)
+            self.first_frame_s = KEY_FRAME_S
+            return replace(end, cause="no key frame")
+        return end
 
     def first_frame(self, db: Database, want: Want, at: datetime) -> None:
         """Frames arrive: whatever was wrong is over."""
         self._warned = ""
         self.told.first_frame(db, want, at, over_udp=self.transport == "udp")
         self._source.works()
+        self.first_frame_s = FIRST_FRAME_S
         self._say("recording", since=at)
 
     def _interrupted(self, db: Database, want: Want, cause: str) -> None:
@@ -249,7 +260,7 @@ class _Watch:
         self._loop, self._db, self._want, self._run, self._file = loop, db, want, run, file
         self._config, self._clock = here, loop.clock
         self._timeline = Timeline(loop.clock)
-        self._pulse = Pulse(loop.clock, FIRST_FRAME_S, loop.config.profile.recording.stall_s)
+        self._pulse = Pulse(loop.clock, loop.first_frame_s, loop.config.profile.recording.stall_s)
         self._began_s = loop.clock.mono_s()
         self._disk_seen_s = self._tried_s = self._began_s
         self._backwards = Backwards()

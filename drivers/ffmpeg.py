@@ -53,6 +53,10 @@ _TROUBLES: tuple[tuple[str, Trouble], ...] = (
     (r"Invalid data|not currently supported|Could not (find|write)|Unknown", "unreadable"),
 )
 
+# Said at its end, "verbose": how many came, also of those a copy leaves out because no key frame was before them.
+_READ = re.compile(r"Input stream #\d+:\d+ \((video|audio)\): (\d+) packets read")
+_PIECE = re.compile(r"non-existing [SPV]PS|[SPV]PS id out of range")  # a frame came, and never what it is decoded by
+_TROUBLED = re.compile(r"\[(warning|error|fatal)\]")
 _LOST = re.compile(r"RTP: missed (\d+) packets")  # ffmpeg's rtpdec.c; its own "repeated" line is off, to count each
 
 
@@ -79,7 +83,8 @@ class Source:
     password: str = ""
     sound: bool = True
     timeout_s: float = 5.0
-    transport: Literal["tcp", "udp"] = "tcp"  # UDP loses packets unseen: only for a camera that refuses TCP
+    # UDP loses packets unseen: only for a camera that refuses TCP. http(s): RTSP inside it, chosen by nobody but people
+    transport: Literal["tcp", "udp", "http", "https"] = "tcp"
 
     def script(self) -> str:
         """The ffconcat script that opens it. Held in memory and sent down a pipe, never written to a file."""
@@ -146,7 +151,7 @@ class News:
 INPUT: Mapping[str, object] = {
     "format": "concat",
     "safe": 0,  # allows addresses
-    "protocol_whitelist": "pipe,fd,file,rtsp,rtsps,rtp,udp,tcp,tls,crypto",
+    "protocol_whitelist": "pipe,fd,file,rtsp,rtsps,rtp,udp,tcp,tls,crypto,http,https,httpproxy",
     "auto_convert": 0,
     "fpsprobesize": 0,
 }
@@ -180,7 +185,7 @@ def argv(stream: Stream, folder: Path, run: str, segment_s: float, list_fd: int,
         max_interleave_delta=1_000_000, segment_format="mp4", segment_format_options=fragments,
         segment_list=f"pipe:{list_fd}", segment_list_type="csv", **options,
     )  # fmt: skip
-    output = output.global_args("-nostdin", "-hide_banner", "-loglevel", "repeat+level+warning",
+    output = output.global_args("-nostdin", "-hide_banner", "-loglevel", "repeat+level+verbose",
                                 "-stats_period", "1", "-progress", "pipe:1")  # fmt: skip
     return [str(word) for word in ffmpeg.compile(output)]
 
@@ -213,7 +218,9 @@ class Run:
                  ending: str = PLAYABLE) -> None:  # fmt: skip
         self.name, self._ending = run, ending
         self._source, self._folder = source, folder
-        self._said: list[str] = []  # the last lines on standard error
+        self._said: list[str] = []  # the last lines on standard error that are more than talk
+        # What came from the camera, written or not, at least; known at the end.
+        self.frames_read = self.sounds_read = 0
         self._held: dict[int, bytes] = {}
         list_read, list_write = os.pipe()
         self._reports = Reports()
@@ -251,7 +258,7 @@ class Run:
                 finished += [self._line(line) for line in self._lines(key.fd, self._drain(key.fd))]
             elif key.fd == self._error_fd:
                 new = [line.decode(errors="replace") for line in self._lines(key.fd, self._drain(key.fd))]
-                self._said = [*self._said, *new][-40:]
+                self._hear(new)
                 lost += sum(int(found[1]) for line in new if (found := _LOST.search(line)))
         reports = self._reports.take()
         self._heed(self._heeded)
@@ -269,6 +276,13 @@ class Run:
     def _ended(self) -> bool:
         """Whether it has closed all it could speak through."""
         return self._reports.ended and not self._selector.get_map()
+
+    def _hear(self, lines: list[str]) -> None:
+        self._said = [*self._said, *(line for line in lines if _TROUBLED.search(line))][-40:]
+        pieces = sum(bool(_PIECE.search(line)) for line in lines)
+        read = {found[1]: int(found[2]) for line in lines if (found := _READ.search(line))}
+        self.frames_read = max(self.frames_read + pieces, read.get("video", 0))
+        self.sounds_read = max(self.sounds_read, read.get("audio", 0))
 
     def _drain(self, handle: int) -> bytes:
         data = b""
@@ -300,7 +314,15 @@ class Run:
 
     def cause(self) -> StreamError:
         """Why it ended, from what it said; its exit status says nothing (0 after a dead camera)."""
-        return trouble(self._source, self._said, "the camera ended the stream")
+        found = trouble(self._source, self._said, "the camera ended the stream")
+        if found.trouble == "unreadable" and self._heard_nothing():
+            return StreamError("silent", "the camera sent nothing")
+        return found
+
+    def _heard_nothing(self) -> bool:
+        """Whether it knows no picture's size because none came, and not because it made nothing of what came."""
+        said = "\n".join(self._said)
+        return "unspecified size" in said and not self.frames_read and not re.search(r"\[(h264|hevc|mjpeg) @", said)
 
     def stop(self, patience_s: float = INT_WAIT_S, *, stalled: bool = False) -> News:
         """End it, gently first so that the open file keeps its last fragment; returns what was still to hear.

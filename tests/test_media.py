@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 from click.testing import CliRunner
@@ -248,3 +250,32 @@ def test_a_disk_full_to_its_reserve_still_takes_entries_and_one_without_a_byte_s
         assert journal.verify(journal.stored_rows(db)).ok
         clock.advance(media.LOOK_S)
         assert media_of_it.take() == config
+
+
+def test_a_disk_that_hangs_holds_up_no_camera_and_is_trusted_again_by_a_person_only(
+    db: Database, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, answers, real = FakeClock(CLOCK.now()), Event(), os.statvfs
+
+    def hanging(path: Path) -> os.statvfs_result:
+        if path == config.video:
+            answers.wait()
+        return real(path)
+
+    disks = Media(config, clock)
+    disks.begin(db)
+    monkeypatch.setattr(media, "WAIT_S", 0.05)
+    monkeypatch.setattr(os, "statvfs", hanging)
+    clock.advance(media.LOOK_S)
+    assert disks.fault(config) is None  # by what was known
+    assert [here.medium for here in disks.present] == ["reserve"]
+    clock.advance(media.HANG_S)
+    assert disks.fault(config) == "disk error"
+    taken = disks.take()
+    assert taken is not None
+    assert taken.medium == "reserve"
+    answers.set()
+    wait_until(lambda: len(disks.present) == 2, "it answers again")
+    clock.advance(media.LOOK_S)
+    monkeypatch.setattr(media, "WAIT_S", 10.0)
+    assert disks.fault(config) == "disk error"

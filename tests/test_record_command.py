@@ -18,12 +18,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from threading import Event
 from time import sleep
 from typing import Any
 
 import pytest
 
-from appliance import trial
+from appliance import recording, trial
+from appliance.cameras import CameraState
+from appliance.clock import SystemClock
+from appliance.config import Camera
 from appliance.model import ApplianceError
 from tests.fakes.recorded_site import ROOT, wait_until
 from tests.fakes.rtsp_camera import Manner, RtspCamera
@@ -174,6 +178,35 @@ def test_a_refused_password_is_told_at_once_and_tried_once(tmp_path: Path) -> No
     assert [gap["cause"] for gap in stream["gaps"]] == ["The camera refused the password."]
     assert told.count("refused") == 1
     assert camera.requests.count("DESCRIBE signed") == 1
+
+
+def test_frames_without_a_key_frame_are_a_cause_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can begin with them; what has begun goes on with them, and is no gap."""
+    monkeypatch.setattr(recording, "FIRST_FRAME_S", 10.0)  # of which ffmpeg looks 5 s for what the stream holds
+    manners = {
+        "none": Manner(keyless_from=0, mid_gop=True),
+        "nor what it is decoded by": Manner(keyless_from=0, mid_gop=True, parameter_sets_in_sdp=False),
+        "none any more": Manner(keyless_from=15),
+        "nothing at all": Manner(mute_play_s=60),
+    }
+    with ExitStack() as running:
+        cameras = {name: running.enter_context(RtspCamera(manner)) for name, manner in manners.items()}
+        named: list[Camera] = []
+        for each in cameras.values():
+            named.append(trial.camera(each.url, [c.id for c in named], "", "", sound=True))
+        judged, over = dict[str, str](), Event()
+
+        def tell(state: CameraState) -> None:
+            judged.update({state.camera: state.cause} if state.cause else {})
+            if len(judged) == 3:
+                over.set()
+
+        report = trial.record(trial.site(tmp_path, tuple(named), 60), SystemClock(), 60, over, tell)
+    found = {name: {gap.code for gap in stream.gaps} for name, stream in zip(cameras, report.streams, strict=True)}
+    assert found == {"none": {"no key frame"}, "nor what it is decoded by": {"no key frame"},
+                     "none any more": {"recording starting"}, "nothing at all": {"camera silent"}}  # fmt: skip
+    (goes_on,) = report.streams[2].segments
+    assert goes_on.frames > 25
 
 
 def test_a_camera_that_never_answers_is_one_gap_with_its_cause(tmp_path: Path) -> None:

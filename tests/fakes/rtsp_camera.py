@@ -53,6 +53,7 @@ class Manner:
     clock_off_s: float = 0.0
     redirect: bool = False
     mid_gop: bool = False  # begins with whatever frame comes next
+    keyless_from: int | None = None  # from this frame on no key frame is sent, only what lies between them
     parameter_sets_in_sdp: bool = True
     silent_sound: bool = False  # the sound is in the SDP and never comes
     sizes: tuple[str, ...] = ("320x180",)  # one after the other, in the middle of a clip
@@ -284,6 +285,8 @@ class Client:
             stamp = (base + round((place / m.fps + shift_s) * 90000)) % (1 << 32)
             if m.reports and n % m.fps == 0:
                 self.report(stamp, number)
+            if m.keyless_from is not None and n >= m.keyless_from and number % m.gop == 0:
+                continue
             if any(a <= n < b for a, b in m.mute) or (m.rare[0] and number % m.rare[0] >= m.rare[1] and number % m.gop):
                 continue
             if m.numbered:
