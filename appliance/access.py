@@ -113,9 +113,10 @@ def ask(db: Database, config: Config, clock: Clock, seq: int, who: Person, word:
 def asked_back(db: Database) -> list[int]:
     """The acts that wait for their answer after a question nobody has written about since, oldest first."""
     found = db.rows(
-        "select seq from act a where state = 'waits' and corrected_by is null and 'asked' ="
-        " (select json_extract(row, '$.data.verdict') from journal where ref = a.seq"
-        " and kind in ('journal.reviewed', 'journal.explained') order by seq desc limit 1) order by seq"
+        "select distinct a.seq from journal q cross join act a on a.seq = q.ref"  # questions are fewer than acts
+        " where q.kind = 'journal.reviewed' and a.state = 'waits' and a.corrected_by is null"
+        " and json_extract(q.row, '$.data.verdict') = 'asked' and not exists (select 1 from journal later"
+        " where later.ref = q.ref and later.seq > q.seq and later.kind = 'journal.explained') order by a.seq"
     )
     return [row["seq"] for row in found]
 
