@@ -15,9 +15,12 @@ REDIRECTS = (301, 302, 303, 307, 308)
 
 
 def device_url(address: str) -> str:
-    """The device service's address: "10.0.0.5" or "http://10.0.0.5:8000" will do."""
+    """The device service's address: "10.0.0.5", "fe80::5" or "http://10.0.0.5:8000" will do."""
+    if address.count(":") > 1 and "[" not in address and "/" not in address:
+        address = f"[{address}]"
     try:
         said = urlsplit(address if "://" in address else f"http://{address}")
+        said.port  # noqa: B018 - it raises for one there is not
     except ValueError:
         said = urlsplit("")
     if said.scheme not in ("http", "https") or not said.hostname:

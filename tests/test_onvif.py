@@ -359,10 +359,17 @@ def test_nobody_there_is_said_so_and_may_be_tried_again(make_face: MakeFace) -> 
         ("10.0.0.5:8899", "http://10.0.0.5:8899/onvif/device_service"),
         ("https://u:p@10.0.0.5/other", "https://10.0.0.5/other"),
         ("http://[fe80::1]:80/", "http://[fe80::1]:80/onvif/device_service"),
+        ("fe80::1", "http://[fe80::1]/onvif/device_service"),
     ],
 )
 def test_an_address_alone_will_do(given: str, expected: str) -> None:
     assert device_url(given) == expected
+
+
+@pytest.mark.parametrize("given", ["http://10.0.0.5:99999/", "http://[bad", "ftp://10.0.0.5/", "", "http://"])
+def test_an_address_that_is_none_is_said_so(given: str) -> None:
+    with pytest.raises(CameraError, match="looks like"):
+        device_url(given)
 
 
 DEVICE_URL = "http://10.0.0.5:8000/onvif/device_service"
