@@ -60,7 +60,9 @@ _BY_KIND = {
 LISTED = frozenset(_BY_KIND)
 # Only the box says these, of what it records and sees itself. A panel's profile cannot: what stands below Recording
 # interrupted must be so, and a panel does not know.
-OWN = frozenset({"recording.gap", "camera.silent", "picture.dark", "picture.covered", "picture.turned", "picture.frozen"})
+OWN = frozenset({
+    "recording.gap", "camera.silent", "picture.dark", "picture.covered", "picture.turned", "picture.frozen",
+})  # fmt: skip
 SILENT = frozenset({"panic.silent", "duress"})
 ONVIF = "onvif/"  # how the codes of what cameras tell begin: a dark picture's end is no end of a covered one
 
