@@ -162,7 +162,8 @@ def site(folder: Path, cameras: tuple[Camera, ...], segment_s: float) -> Config:
     """The folder as a site of one room. Makes the folders; what is in them stays."""
     own = folder / ".examsite"
     try:
-        own.mkdir(parents=True, exist_ok=True)
+        for made in (own, folder / "incoming", folder / "archive"):
+            made.mkdir(parents=True, exist_ok=True)
         source = own / "streams.json"
         source.write_text(json.dumps({c.id: c.stream or c.onvif for c in cameras}, indent=1) + "\n", encoding="utf-8")
     except OSError as fault:
@@ -200,8 +201,6 @@ def record(config: Config, clock: Clock, seconds: float, asked: threading.Event,
 
     It ends early when every camera has refused the password: only a person can change that.
     """
-    for made in (config.incoming, config.archive):
-        made.mkdir(exist_ok=True)
     with closing(store.open(config.database, create=True)) as db:
         complaint = store.check(db)
         if complaint:

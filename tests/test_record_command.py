@@ -308,6 +308,15 @@ def test_a_folder_tells_its_camera_and_never_holds_two() -> None:
     assert found[1].stream == "rtsp://10.0.0.5:554/main"
 
 
+@pytest.mark.parametrize("taken", ["archive", "incoming", ".examsite"])
+def test_a_folder_that_cannot_be_recorded_to_is_said_so(tmp_path: Path, taken: str) -> None:
+    (tmp_path / taken).write_text("somebody's file")
+    with pytest.raises(ApplianceError) as refused:
+        trial.site(tmp_path, (), 60)
+    assert str(tmp_path) in str(refused.value)
+    assert (tmp_path / taken).read_text() == "somebody's file"
+
+
 def test_two_recordings_never_share_a_folder(tmp_path: Path) -> None:
     config = trial.site(tmp_path, (), 60)
     with trial.alone(config), pytest.raises(ApplianceError), trial.alone(config):

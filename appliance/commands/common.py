@@ -68,7 +68,7 @@ def out(value: Any) -> None:
 def read_password(file: Path | None, prompt: str) -> str:
     """A password out of a file's first line, or typed at the terminal."""
     if file is None:
-        return str(click.prompt(prompt, hide_input=True))
+        return str(click.prompt(prompt, hide_input=True, err=True))  # standard output is the report's
     try:
         return file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
     except OSError as cause:
