@@ -31,7 +31,7 @@ def stream_address(camera: Camera, profile: str, way: str) -> str:
     service = MEDIA2
     if not camera.has(MEDIA2):
         if not stream:
-            raise CameraError("fault", f"The camera has no Media2, so it gives no stream by {way}.")
+            raise CameraError("fault", "The camera has no Media2, so it gives no stream over TLS.")
         service, how = MEDIA1, {"StreamSetup": {"Stream": stream, "Transport": {"Protocol": protocol}}}
     said = reply.text(reply.first(camera.ask(service, "GetStreamUri", ProfileToken=profile, **how), "Uri"))
     begun = reply.stream_begun(said) if said else ""
