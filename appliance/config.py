@@ -147,6 +147,10 @@ class Camera(Strict):
         """Of these hours those in which the site had this camera; None when it had not. Cameras of the file: all."""
         return starts_at, ends_at
 
+    def room_at(self, at: datetime) -> str:
+        """The room it stood in then. Of cameras of the file only the one of now is known."""
+        return self.room
+
 
 class Panel(Strict):
     """One fire or security panel on a serial line. `settings` are the driver's (`examsite panel kinds`)."""

@@ -161,7 +161,7 @@ def report(
     found = [j for j in coverage.judged(db, config, exam, now) if chosen is None or j.window.room in chosen]
     by_room = _by_room(found)
     last = max((j.window.ends_at for j in found), default=exams.span(config, exam)[1])
-    with_camera = {camera.room for camera in config.cameras}
+    with_camera = {camera.room_at(exam.starts_at) for camera in config.cameras}
     return CoverageReport(
         exam, min(now, last), now >= last and all(j.until >= j.window.ends_at for j in found),
         tuple(_room(config.room(code), cameras) for code, cameras in by_room.items()),

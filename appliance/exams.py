@@ -150,12 +150,13 @@ def windows(config: Config, exam: Exam) -> list[Window]:
     """
     found, kinds = [], {room.code: room.kind for room in config.rooms}
     for camera in (*config.cameras, *config.aside):
-        if camera.room not in kinds or (exam.rooms and camera.room not in exam.rooms):
+        room = camera.room_at(exam.starts_at)
+        if room not in kinds or (exam.rooms and room not in exam.rooms):
             continue
-        hours = config.profile.window(kinds[camera.room], exam.starts_at, exam.ends_at)
+        hours = config.profile.window(kinds[room], exam.starts_at, exam.ends_at)
         there = camera.there(*hours) if hours is not None else None
         if there is not None:
-            found.append(Window(exam.id, camera.id, camera.room, *there))
+            found.append(Window(exam.id, camera.id, room, *there))
     return found
 
 

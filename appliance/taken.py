@@ -43,6 +43,7 @@ class TakenCamera(Camera):
     of_file: bool = False
     since_at: datetime | None = None
     until_at: datetime | None = None
+    left: tuple[tuple[datetime, str], ...] = ()  # rooms it stood in before, and until when
 
     def password(self) -> str:
         """Open the sealed password; of a camera of the file without one, its file.
@@ -63,6 +64,10 @@ class TakenCamera(Camera):
         starts_at = max(starts_at, self.since_at or starts_at)
         ends_at = min(ends_at, self.until_at or ends_at)
         return (starts_at, ends_at) if starts_at < ends_at else None
+
+    def room_at(self, at: datetime) -> str:
+        """Exams of before keep the room the camera stood in, whatever it is moved to later."""
+        return next((room for until_at, room in self.left if at < until_at), self.room)
 
     def _sealed(self) -> tuple[bytes | None, bytes | None]:
         """The one that counts, and the one being set."""
@@ -112,11 +117,12 @@ def with_taken(db: Database, config: Config) -> Config:
     ours = [row for row in found if not row["of_file"] and row["id"] not in known]
     here = [row for row in ours if row["aside_at"] is None and row["room"] in rooms]
     here.sort(key=lambda row: rooms[row["room"]])  # plates stand in the order of the rooms
+    left = _left(db)
     of_file = (_over(config, camera, over[camera.id]) if camera.id in over else camera for camera in file)
     return replace(
         config,
-        cameras=(*of_file, *(_camera(config, row) for row in here)),
-        aside=tuple(_camera(config, row) for row in ours if row not in here),
+        cameras=(*of_file, *(_camera(config, row, left) for row in here)),
+        aside=tuple(_camera(config, row, left) for row in ours if row not in here),
     )
 
 
@@ -126,12 +132,22 @@ def _over(config: Config, camera: Camera, row: dict[str, Any]) -> TakenCamera:
     return TakenCamera(**{**said, **changed}, data=config.data, database=config.database, of_file=True)
 
 
-def _camera(config: Config, row: dict[str, Any]) -> TakenCamera:
+def _left(db: Database) -> dict[str, tuple[tuple[datetime, str], ...]]:
+    """Camera -> the rooms it was moved out of, and when, by the journal."""
+    found: dict[str, tuple[tuple[datetime, str], ...]] = {}
+    for row in db.rows("select at, json_extract(row, '$.camera') as camera, json_extract(row, '$.data.room_before') as"
+                       " room from journal where kind = 'camera.renamed' and json_extract(row, '$.data.room_before')"
+                       " != json_extract(row, '$.data.room_after') order by seq"):  # fmt: skip
+        found[row["camera"]] = (*found.get(row["camera"], ()), (parse(row["at"]), row["room"]))
+    return found
+
+
+def _camera(config: Config, row: dict[str, Any], left: dict[str, tuple[tuple[datetime, str], ...]]) -> TakenCamera:
     return TakenCamera(
         id=row["id"], name=Words(ru=row["name_ru"], en=row["name_en"]), room=row["room"], onvif=row["onvif"],
         user=row["user"] or "", sound=bool(row["sound"]), both_streams=bool(row["both_streams"]),
         serial=row["serial"] or None, data=config.data, database=config.database, since_at=parse(row["taken_at"]),
-        until_at=parse(row["aside_at"]) if row["aside_at"] else None,
+        until_at=parse(row["aside_at"]) if row["aside_at"] else None, left=left.get(row["id"], ()),
     )  # fmt: skip
 
 

@@ -160,6 +160,20 @@ def config_now(db: Database, config: Config) -> Config:
     return taken.with_taken(db, config)
 
 
+def test_a_camera_that_is_moved_leaves_its_past_in_the_room_it_stood_in(db: Database, config: Config) -> None:
+    clock = clock_at("02:00")
+    name = take(db, config, clock)
+    exam = planned(db, config, clock)
+    was = [w for w in exams.windows(config_now(db, config), exam) if w.camera == name]
+    clock.advance(timedelta(days=1).total_seconds())
+    other = next(room.code for room in config.rooms if room.code != "0001")
+    taken.rename(db, config_now(db, config), clock, TECHNICIAN, name, NAME, other)
+    now = config_now(db, config)
+    assert now.camera(name).room == other
+    assert [w.room for w in was] == ["0001"]
+    assert [w for w in exams.windows(now, exam) if w.camera == name] == was
+
+
 def test_what_must_record_now_cannot_be_set_aside(db: Database, config: Config) -> None:
     clock = clock_at("02:00")
     planned(db, config, clock)
