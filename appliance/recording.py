@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import os
 import random
 import secrets
@@ -43,9 +44,6 @@ GOOD_RUN_S = 10.0  # a run that recorded this long starts the back-off anew
 PAUSES_S = (0.0, 0.5, 1.0, 2.0)
 SILENT_PAUSE_S = 0.5  # that try has already waited for seconds
 KNOCK_S = 1.0  # while nothing answers at its address: a TCP connection is tried, not ffmpeg
-# A password is tried once. It is tried again when its file changes; without that, inside a required window, after a
-# minute (a camera that is just starting may refuse a good one) and then so rarely that no maker's lock-out counts it.
-REFUSED_PAUSES_S = (60.0, 600.0)
 LOOK_S = 1.0
 # While all goes well, each camera's thread wakes so often and all do together: what costs is not what a thread does,
 # it is to begin it anew. What comes meanwhile is read with the moment it came (drivers/progress.py).
@@ -210,8 +208,8 @@ class CameraLoop:
     def _pause(self, cause: str, failures: int) -> None:
         """Wait before the next run, no longer than there is reason to."""
         if cause == "password refused":
-            limit_s = REFUSED_PAUSES_S[min(max(failures, 1), len(REFUSED_PAUSES_S)) - 1]
-            self._wait(limit_s, self._source.password_changed)
+            # Tried once: cameras lock an account after five to seven wrong tries. Now a person must give another.
+            self._wait(math.inf, self._source.password_changed)
         elif cause in DISK_CAUSES:
             best = self.media.take()
             if best is None or failures > 1:

@@ -23,7 +23,7 @@ from appliance.recording import CameraLoop
 from appliance.store import Database
 from appliance.syncing import Syncer
 from appliance.wanted import Want
-from demo.cameras_process import CamerasProcess
+from demo.cameras_process import Address, CamerasProcess
 from drivers import fmp4
 from tests.fakes.cameras import camera
 from tests.fakes.recorded_site import (
@@ -38,16 +38,21 @@ from tests.fakes.recorded_site import (
     site,
     wait_until,
 )
+from tests.fakes.rtsp_camera import Manner, RtspCamera
 
 FPS = 12  # of the virtual cameras
 AT = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
 
 
 class SetClock(SystemClock):
-    """The box's clock, which somebody sets: only the wall clock moves."""
+    """The box's clock, which somebody sets: only the wall clock moves. With `ahead_s` time itself has passed."""
 
     def __init__(self) -> None:
         self.off = timedelta()
+        self.ahead_s = 0.0
+
+    def mono_s(self) -> float:
+        return super().mono_s() + self.ahead_s
 
     def now(self) -> datetime:
         return super().now() + self.off
@@ -229,21 +234,21 @@ def test_what_is_called_safe_is_in_the_file(morning: Morning) -> None:
     assert counters(morning.config, adopted(morning.db, "gate"))
 
 
-def test_a_refused_password_is_tried_once_and_again_when_its_file_changes(
-    db: Database, config: Config, filmed: CamerasProcess
-) -> None:
-    secret = config.camera("yard").password_file
-    assert secret is not None
-    right = secret.read_text()
-    secret.write_text("wrong\n")
-    with recording(config, "yard") as loops:
-        wait_until(lambda: loops["yard"].state.state == "refused", "it is refused")
-        time.sleep(2.5)
-        assert kinds(db) == ["camera.refused", "camera.silent"]
-        secret.write_text(right)
-        wait_until(lambda: loops["yard"].state.state == "recording", "the new password is used")
-        rest(loops)
-    assert "camera.returned" in kinds(db)
+def test_a_refused_password_is_tried_once_and_waits_for_a_person_however_long(tmp_path: Path) -> None:
+    clock = SetClock()
+    with RtspCamera(Manner(auth=("md5",))) as strange:
+        config = site(tmp_path, {"yard": Address("yard", strange.url, "", "u", "wrong")})
+        with recording(config, "yard", clock=clock) as loops:
+            wait_until(lambda: loops["yard"].state.state == "refused", "it is refused")
+            clock.ahead_s = 7 * 86400.0
+            time.sleep(2.5)
+            assert strange.requests.count("DESCRIBE signed") == 1
+            db = store.open(config.database)
+            assert kinds(db) == ["camera.refused", "camera.silent"]
+            (tmp_path / "yard.password").write_text(strange.manner.password)
+            wait_until(lambda: loops["yard"].state.state == "recording", "the new password is used")
+            rest(loops)
+        assert "camera.returned" in kinds(db)
 
 
 def test_a_camera_that_is_not_there_is_recorded_when_it_comes(tmp_path: Path) -> None:
