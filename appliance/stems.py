@@ -18,6 +18,8 @@ REFLEXIVE = re.compile("л[аои]сь$")
 FLEETING = re.compile("([^аеиоуыэюя])[ео]к$")  # проверок, флешек: the vowel of the genitive plural
 AFTER_VOWEL = re.compile("([аеиоуыэюя])ек$")  # стоек of стойка
 PAST = re.compile("(?<=..[аеиоуыэюя])(?:л|т|вш)$")  # сгорел, сгореть, сгоревший: all that is left to the stemmer
+HARD_PAST = re.compile("(?<=..[бгзкс])л$")  # принесла, помогла: beside принёс, помог
+WENT = re.compile("(?<=[а-я])ш(?:ел|л[аои])$")  # ушёл, ушла, ушли: a root of its own that no ending explains
 LONGEST_ASKED = 12  # terms of one question
 
 MONTHS = tuple(re.compile(name) for name in (
@@ -104,9 +106,10 @@ def _known(word: str) -> str:
         return str(english.stemWord(word))
     if word.endswith("ь") and not REFLEXIVE.search(word):
         word = word[:-1]  # запись and записи: else the first is taken for a verb
+    word = WENT.sub("шла", word)
     while len(word) > SHORTEST and (shorter := russian.stemWord(word)) != word:
         word = shorter if len(shorter) >= SHORTEST else word[:SHORTEST]  # Анна and Анны, which would be "ан"
-    return AFTER_VOWEL.sub(r"\1йк", FLEETING.sub(r"\1к", PAST.sub("", word)))
+    return AFTER_VOWEL.sub(r"\1йк", FLEETING.sub(r"\1к", HARD_PAST.sub("", PAST.sub("", word))))
 
 
 def _stem(word: str) -> str:
