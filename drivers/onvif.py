@@ -118,9 +118,9 @@ class Camera:
         with self._lock:
             self._clock_read = True  # also when it fails: not to be asked again before every request
             self.clock_answer = None
-            before_s, signed = time.monotonic(), bool(self._line.auth)
+            signed = bool(self._line.auth)
             answer = self.clock_answer = self.ask(DEVICE, "GetSystemDateAndTime")
-            middle_s = (before_s + time.monotonic()) / 2
+            middle_s = self._line.middle_s  # of this answer alone: a refused one before it took longer
             said = reply.clock_of(answer)
             if said is None:
                 self._clock_shift_s = None

@@ -38,6 +38,7 @@ class Line:
     ) -> None:
         self.user = user
         self.auth = ""  # "": not asked for yet; then digest, wsse or basic
+        self.middle_s = 0.0  # monotonic: half way between the newest request and its answer
         self._password = password
         self._timeout_s = timeout_s
         self._note = note
@@ -216,6 +217,7 @@ class Line:
     ) -> tuple[int, Any, bytes]:  # fmt: skip
         where = urlsplit(url).hostname or url
         nobody = f"Nothing answers at {where}. Check its power, cable and address."
+        before_s = time.monotonic()
         try:
             reply = self._session.request(
                 method,
@@ -228,6 +230,7 @@ class Line:
             )
             with reply:
                 body = self._read(reply, timeout_s)
+            self.middle_s = (before_s + time.monotonic()) / 2
             if method == "POST":
                 body = utf8(body, reply.headers.get("Content-Type", ""))
             return reply.status_code, reply.headers, body
