@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from base64 import b64encode
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count
@@ -111,7 +112,7 @@ def forget(db: Database, login: str) -> str:
     taken = {row["login"] for row in db.rows("select login from person")}
     known = next(name for number in count(1) if (name := f"erased-{number}") not in taken)
     db.write("update person set login = ?1, name = ?1, password_hash = ?2 where login = ?3 and disabled_at is not null",
-             (known, _NOBODY, login))  # fmt: skip
+             (known, _nobody(), login))  # fmt: skip
     db.write("delete from signin_failure where subject = ?", (f"login:{login}",))
     return known
 
@@ -133,7 +134,7 @@ def check_password(
     subjects = [f"login:{login}", f"address:{address}"]
     hold(db, clock, subjects)
     row = db.row("select login, name, role, language, disabled_at, password_hash from person where login = ?", (login,))
-    good = _matches(row["password_hash"] if row else _NOBODY, password)
+    good = _matches(row["password_hash"] if row else _nobody(), password)
     if row is None or not good or row["disabled_at"] is not None:
         count_refusal(db, config, clock, subjects, "signin.refused", login=Personal(login[:40]), address=address)
         raise ApplianceError(REFUSED)
@@ -141,7 +142,12 @@ def check_password(
     return _person(row)
 
 
-_NOBODY = HASHER.hash(secrets.token_hex(16))  # so that an unknown login takes as long as a known one
+def _nobody() -> str:
+    """A hash that no password fits, so that an unknown login takes as long as a known one. Random, not calculated."""
+    salt, made = (b64encode(secrets.token_bytes(length)).decode().rstrip("=")
+                  for length in (HASHER.salt_len, HASHER.hash_len))  # fmt: skip
+    cost = f"m={HASHER.memory_cost},t={HASHER.time_cost},p={HASHER.parallelism}"
+    return f"$argon2id$v=19${cost}${salt}${made}"
 
 
 def _matches(hashed: str, password: str) -> bool:

@@ -8,10 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from appliance import svg
 from appliance.model import N_, ApplianceError
 
@@ -65,40 +61,13 @@ def _raster(data: bytes, media: str, size: tuple[int, int] | None) -> Drawing:
         raise ApplianceError(TOO_WIDE, width=width, height=height)
     if max(width, height) < 50 or max(width, height) > 10 * min(width, height):
         raise ApplianceError(TOO_NARROW, width=width, height=height)
-    picture = _on_paper(_smaller(_decoded(data, media)))
-    options = [cv2.IMWRITE_JPEG_QUALITY, 88] if media == JPEG else [cv2.IMWRITE_PNG_COMPRESSION, 9]
-    done, made = cv2.imencode(".jpg" if media == JPEG else ".png", picture, options)
-    if not done:
+    # Only who changes a plan waits for OpenCV, which takes as long to load as the pages themselves, and its memory.
+    from appliance import raster
+
+    made = raster.anew(data, jpeg=media == JPEG, longest=KEPT_SIDE)
+    if made is None:
         raise ApplianceError(BROKEN)
-    return Drawing(media, float(picture.shape[1]), float(picture.shape[0]), made.tobytes())
-
-
-def _decoded(data: bytes, media: str) -> NDArray[np.uint8]:
-    """Eight bits a colour; a JPEG turned as its camera says."""
-    try:
-        found = cv2.imdecode(np.frombuffer(data, np.uint8),
-                             cv2.IMREAD_COLOR if media == JPEG else cv2.IMREAD_UNCHANGED)  # fmt: skip
-    except cv2.error:
-        found = None
-    if found is None:
-        raise ApplianceError(BROKEN)
-    return np.asarray(found // 257 if found.dtype == np.uint16 else found, np.uint8)
-
-
-def _smaller(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    longer = max(picture.shape[:2])
-    if longer <= KEPT_SIDE:
-        return picture
-    share = KEPT_SIDE / longer
-    return np.asarray(cv2.resize(picture, None, fx=share, fy=share, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _on_paper(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What is transparent is white paper."""
-    if picture.ndim != 3 or picture.shape[2] != 4:
-        return picture
-    alpha = picture[:, :, 3:].astype(np.uint16)
-    return np.asarray((picture[:, :, :3] * alpha + 255 * (255 - alpha)) // 255, np.uint8)
+    return Drawing(media, float(made.width), float(made.height), made.data)
 
 
 def _png_size(data: bytes) -> tuple[int, int] | None:

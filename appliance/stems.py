@@ -10,8 +10,7 @@ import re
 from collections.abc import Iterator
 from datetime import date, datetime
 from functools import cache, lru_cache
-
-import snowballstemmer
+from typing import Any
 
 SHORTEST = 3  # a stem is never made shorter
 REFLEXIVE = re.compile("л[аои]сь$")
@@ -95,7 +94,9 @@ def _day(on: date) -> tuple[str, str]:
 
 
 @cache
-def _stemmers() -> tuple[snowballstemmer.stemmer, snowballstemmer.stemmer]:
+def _stemmers() -> tuple[Any, Any]:
+    import snowballstemmer  # all its languages, a tenth of a service's start: only who searches waits for them
+
     return snowballstemmer.stemmer("russian"), snowballstemmer.stemmer("english")
 
 
