@@ -20,6 +20,7 @@ CLEAN, TERMINAL = 0x80, 0x10  # of its flags: a picture one can begin with; the 
 NTP_EPOCH_S = 2208988800
 BYE = 203  # RTCP, RFC 3550, 6.6
 EARLY_S = 30.0  # a camera begins with the key frame before what was asked for; further back it ignores the Range
+SAME_S = 0.001  # a Range counts in milliseconds: the picture at its very end belongs to it, however it was rounded
 FIRST_S = 20.0  # a card may have to be searched
 SILENT_S = 8.0
 
@@ -95,7 +96,7 @@ class Player:
             at_s, flags = said
             self._open = self._open or self._begins(at_s, flags)
             self._last = self._last or bool(flags & TERMINAL)
-            if at_s > self._to_s:
+            if at_s > self._to_s + SAME_S:
                 self.ended = "asked"
             elif self._open and self.stamps[-1:] != [at_s]:  # each packet of a picture may carry its stamp
                 self.stamps.append(at_s)

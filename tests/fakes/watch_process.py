@@ -29,20 +29,30 @@ class DiesBeforeAnswering(watch.Watcher):
 
 
 class DiesAtRandom(watch.Watcher):
-    """Of every so many events one ends the process: just before the disk, or between the disk and the answer."""
+    """Of every so many events one ends the process: just before the disk, or between the disk and the answer.
+
+    At the latest after twice so many, so that a short test does not by chance go without.
+    """
+
+    left = 0  # chances to die that are still passed by; chosen at the start
 
     def _keep(self, db: Database, frame: Frame) -> None:
-        if frame.events and random.randrange(2 * int(sys.argv[3])) == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+        self._die_now(frame)
         super()._keep(db, frame)
-        if frame.events and random.randrange(2 * int(sys.argv[3])) == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+        self._die_now(frame)
+
+    def _die_now(self, frame: Frame) -> None:
+        if frame.events:
+            if DiesAtRandom.left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            DiesAtRandom.left -= 1
 
 
 def main() -> None:
     if sys.argv[2:] == ["die-before-answer"]:
         watch.Watcher = DiesBeforeAnswering  # type: ignore[misc]
     if sys.argv[2:3] == ["die-at-random"]:
+        DiesAtRandom.left = random.randrange(4 * int(sys.argv[3]))
         watch.Watcher = DiesAtRandom  # type: ignore[misc]
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
