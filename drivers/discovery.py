@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from lxml import etree
@@ -24,6 +25,7 @@ from lxml import etree
 from drivers.onvif_reply import every, first, text
 
 GROUP, PORT = "239.255.255.250", 3702
+INTERFACES = Path("/proc/net/dev")  # proc(5): two lines of heading, then a line an interface
 SIOCGIFADDR = 0x8915  # netdevice(7): struct ifreq in, with the address in its sockaddr out
 REPEAT_S = 0.3  # SOAP-over-UDP, appendix I: each message is sent twice, a little apart
 KINDS = ("dn:NetworkVideoTransmitter", "tds:Device", "")
@@ -78,10 +80,14 @@ def discover(timeout_s: float = 3.0, own: Sequence[str] | None = None) -> list[F
 
 
 def own_addresses() -> list[str]:
-    """The IPv4 address of every interface that has one, loopback included."""
+    """The IPv4 address of every interface that has one, loopback included.
+
+    socket.if_nameindex asks by netlink, which the services' units forbid (RestrictAddressFamilies).
+    """
     found = []
+    names = [line.partition(":")[0].strip() for line in INTERFACES.read_text(encoding="utf-8").splitlines()[2:]]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        for _, name in socket.if_nameindex():
+        for name in names:
             with suppress(OSError):  # EADDRNOTAVAIL: an interface without an IPv4 address
                 answer = fcntl.ioctl(asking, SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
                 found.append(socket.inet_ntoa(answer[20:24]))

@@ -116,6 +116,11 @@ def test_each_unit_says_what_it_may_reach(name: str) -> None:
         assert said["PrivateDevices"] == ["yes"]
 
 
+def test_the_keeper_alone_may_call_cameras_it_does_not_know() -> None:
+    calling = [name for name in NAMES if "multicast" in " ".join(unit(name).get("IPAddressAllow", []))]
+    assert calling == ["keeper"]
+
+
 def test_the_pages_reach_neither_device_nor_camera_password_nor_network() -> None:
     said = unit("web")
     assert said["IPAddressAllow"] == ["localhost"]
