@@ -138,7 +138,7 @@ def test_ffmpegs_words_become_a_kind_of_trouble(line: str, trouble: str) -> None
 def test_in_a_silence_at_most_the_frame_held_back_is_counted_and_the_last_fragment_is_kept(
     filmed: CamerasProcess, tmp_path: Path
 ) -> None:
-    run = Run(source_of(filmed, "stairs", timeout_s=1.5), Stream("hevc", "aac"), tmp_path, "run", 60)
+    run = Run(source_of(filmed, "stairs", timeout_s=1.5), Stream("hevc", "aac"), tmp_path, "run", 3600)
     read_until(run, 18)
     filmed.control("silence stairs 60")
     before = counted(run, 1.2)[-1:]  # none from 5.1: it writes no lines while it waits for its camera
@@ -242,7 +242,7 @@ def test_runs_of_several_threads_stand_side_by_side(filmed: CamerasProcess, tmp_
 def test_a_stalled_ffmpeg_keeps_every_frame_it_holds(tmp_path: Path) -> None:
     with RtspCamera(Manner(sound="pcma", mute=((25, 10_000),))) as strange:  # RTCP and sound go on
         found = ask(Source(strange.url))
-        run = Run(found.source, found.stream, tmp_path, "run", 60)
+        run = Run(found.source, found.stream, tmp_path, "run", 3600)
         read_until(run, 20)
         time.sleep(3)
         finished = run.stop(stalled=True).finished
