@@ -220,6 +220,12 @@ def _approve(device: onvif.Camera, camera: Camera, work: Work) -> list[Step]:
     return [Step("approved", True)]
 
 
+def _user(device: onvif.Camera, camera: Camera, work: Work) -> list[Step]:
+    """Another account in the camera, with the password a person typed for it."""
+    password = camera_search.opened(work.config, ORDER, work.args["secret"])
+    return _set(work, camera).user(device, work.args["user"], password, work.args["level"])
+
+
 def _typed_password(work: Work) -> tuple[bool, dict[str, Any]]:
     """Somebody typed the password of a camera of the site: it is tried once, and kept when it lets us in."""
     camera = work.config.camera(work.args["camera"])
@@ -246,6 +252,8 @@ DONE: Mapping[str, Done] = {
     "imaging": _at(lambda device, camera, work: _set(work, camera).imaging(device, work.args["settings"]), "picture."),
     "approve": _at(lambda device, camera, work: _approve(device, camera, work)),
     "card": _at(lambda device, camera, work: _set(work, camera).card(device, work.args["job"], work.args["on"])),
+    "user": _at(_user, "users."),
+    "no_user": _at(lambda device, camera, work: _set(work, camera).no_user(device, work.args["user"]), "users."),
     "password": _at(lambda device, camera, work: _set(work, camera).own_password(device), "users."),
     "reboot": _at(lambda device, camera, work: _set(work, camera).reboot(device)),
 }

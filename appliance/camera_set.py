@@ -15,7 +15,7 @@ from appliance import journal, sealed, store, taken
 from appliance.camera_words import WHAT, told
 from appliance.clock import Clock
 from appliance.config import Camera, Config
-from appliance.model import Actor
+from appliance.model import N_, Actor, ApplianceError
 from appliance.profile import CameraSetting
 from appliance.store import Database
 from drivers import onvif, onvif_set, onvif_set_card, onvif_set_move, onvif_set_picture
@@ -29,6 +29,7 @@ KEEPER = Actor.service("keeper")
 LARGER = ((1920, 1080), (2560, 1440), (3840, 2160))  # tried when the nearest to what is wanted is smaller
 TIMEOUT_S = 6.0
 GONE = ("unreachable", "silent")
+OWN_USER = N_("The box itself signs in as {user}. That account stays.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,15 @@ class Book:
 
     def card(self, device: onvif.Camera, job: str, on: bool) -> list[Step]:
         return [self.enter("card", onvif_set_card.set_job(device, job, active=on))]
+
+    def user(self, device: onvif.Camera, name: str, password: str, level: str) -> list[Step]:
+        return [self.enter("user", onvif_set.create_user(device, name, password, level))]
+
+    def no_user(self, device: onvif.Camera, name: str) -> list[Step]:
+        """Take an account out of the camera; never the one the box signs in with."""
+        if name == self.camera.user:
+            raise ApplianceError(OWN_USER, user=name)
+        return [self.enter("user", onvif_set.delete_user(device, name))]
 
     def reboot(self, device: onvif.Camera) -> list[Step]:
         result = onvif_set.reboot(device)

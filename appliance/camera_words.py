@@ -37,6 +37,10 @@ ACTS: Mapping[str, Act] = {
     "approve": Act(N_("Approve this view"), again=True),
     "imaging": Act(N_("Set the picture"), again=True),
     "card": Act(N_("Recording on the camera's card"), again=True),
+    "user": Act(N_("Make an account in the camera")),
+    "no_user": Act(N_("Delete an account of the camera"), N_(
+        "Whoever signs in with it, a program too, is shut out. The box's own account stays, and so does recording."
+    ), again=True),
     "secret": Act(N_("Use the password that was typed"), again=True),
     "password": Act(N_("Give the camera another password"), N_(
         "The box makes the password, sets it in the camera and signs in with it. Other programs that use the old one"
@@ -58,6 +62,7 @@ WHAT: Mapping[str, dict[str, str]] = {
     "preset": both("запомненное место", "preset"),
     "imaging": both("картинка", "picture"),
     "card": both("запись на карту", "recording on the card"),
+    "user": both("учётная запись", "account"),
     "password": both("собственный пароль", "a password of its own"),
     "reboot": both("перезагрузка", "restart"),
 }
@@ -104,6 +109,7 @@ WITH_VALUE = (
     N_("The camera names addresses at another host ({value}); they were asked at {where}."),
     N_("The device answers, but not in ONVIF (HTTP {status})."),
     N_("It has not come back within {value} s."),
+    N_("The camera already has a user {name}."),
     N_("The camera has no relay {token}."),
     N_("The camera has no recording job {token}."),
     N_("The camera has no mode {token} for {source}."),

@@ -106,8 +106,10 @@ def create_user(
     camera: Camera, name: str, password: str, level: str = "Administrator", *, wait: Wait = time.sleep
 ) -> SetResult:
     """Make an account in the camera (Administrator, Operator, User); it is proven by signing in with it."""
-    before = " ".join(one.name for one in _users(camera))
-    wanted = f"user {name} ({level})"
+    names = [one.name for one in _users(camera)]
+    before, wanted = " ".join(names), f"user {name} ({level})"
+    if name in names:  # some would take it for a new password of that user
+        return SetResult(wanted, before, False, f"The camera already has a user {name}.", before)
     try:
         camera.ask(DEVICE, "CreateUsers", User=[{"Username": name, "Password": password, "UserLevel": level}])
     except CameraError as error:

@@ -42,7 +42,9 @@ from appliance.store import Database
 from demo.onvif_face import Face
 from demo.onvif_quirks import Quirk, misbehave
 from demo.onvif_set_face import State, furnish
+from drivers import onvif
 from drivers.discovery import Found as Answer
+from drivers.types import CameraUser
 from tests.fakes.exam_site import database, site
 from tests.fakes.onvif_faces import PASSWORD, USER, MakeFace, camera_at
 from tests.fakes.onvif_faces import make_face as make_face
@@ -224,6 +226,32 @@ def test_its_acts_are_done_read_back_and_entered_in_the_name_of_who_asked(bench:
     [entry] = journal.entries(bench.db, kinds=["camera.rebooted"])
     assert (entry.actor.name, entry.camera) == ("Орлов Пётр", name)
     assert {"camera.changed", "camera.settled"} & set(bench.kinds()) == set()  # what we set is entered once, by us
+
+
+def test_accounts_are_made_and_deleted_in_the_camera_but_never_the_boxs_own(bench: Bench) -> None:
+    bench.look()
+    name = bench.take()["camera"]
+    made = bench.ask("user", camera=name, user="observer", level="User", secret=bench.sealed("seen-from-afar"))
+    assert made["state"] == "done", made
+    assert ("observer", "User") in [(one.name, one.level) for one in device_users(bench, name)]
+    twice = bench.ask("user", camera=name, user="observer", level="User", secret=bench.sealed("another"))
+    assert (twice["state"], twice["steps"][0]["note"]) == ("failed", "The camera already has a user observer.")
+    assert bench.ask("no_user", camera=name, user="observer")["state"] == "done"
+    assert "observer" not in [one.name for one in device_users(bench, name)]
+    own = bench.ask("no_user", camera=name, user=bench.camera(name).user)
+    assert own["state"] == "failed"
+    assert "itself signs in" in own["message"]["text"]
+    entries = [entry for entry in journal.entries(bench.db, limit=1000) if entry.kind in ("camera.set", "camera.unset")]
+    told = [(entry.kind, entry.actor.name) for entry in entries if entry.data["what"]["en"] == "account"]
+    assert told == [(kind, "Орлов Пётр") for kind in ("camera.set", "camera.unset", "camera.set")]
+    assert "seen-from-afar" not in "".join(str(entry.data) for entry in entries)
+    assert {"camera.changed", "camera.settled"} & set(bench.kinds()) == set()
+
+
+def device_users(bench: Bench, name: str) -> tuple[CameraUser, ...]:
+    camera = bench.camera(name)
+    with closing(onvif.Camera(camera.onvif, camera.user, camera.password())) as device:
+        return device.whole().users
 
 
 def test_a_camera_that_does_not_answer_says_what_to_check(bench: Bench) -> None:

@@ -20,7 +20,16 @@ from appliance.profile import Words
 from appliance.store import Database
 from appliance.taken import Identity
 from appliance.words import Words as Words_
-from drivers.types import CameraFacts, CardRecording, Imaging, Preset, RecordingJob, StreamProfile, WholeCamera
+from drivers.types import (
+    CameraFacts,
+    CameraUser,
+    CardRecording,
+    Imaging,
+    Preset,
+    RecordingJob,
+    StreamProfile,
+    WholeCamera,
+)
 from tests.fakes.seeded_site import Site
 from tests.fakes.visitor import Visitor
 
@@ -33,6 +42,7 @@ MAIN = StreamProfile("main", "H264", 1280, 720, 25.0, "rtsp://127.0.0.1/main?pwd
 WHOLE = WholeCamera(
     CameraFacts("Virtual", "Camera", "1", "SN-9", offset_s=4.2, profiles=(MAIN,), faults=("It lists wrong ports.",)),
     presets=(Preset("1", "Доска"),), imaging=(Imaging("lens", (("Brightness", "50"),)),),
+    users=(CameraUser("admin", "Administrator"), CameraUser("old firm", "Operator")),
     recordings=(CardRecording("card"),), jobs=(RecordingJob("job", "card", "Idle"),),
 )  # fmt: skip
 
@@ -188,6 +198,28 @@ def test_a_dangerous_act_is_said_in_figures_on_a_page_of_its_own(ready: Site, vi
     technician.post("/cameras/hq/do/reboot", page="/cameras/hq/do/reboot", key="r")
     assert newest(ready.db).args["act"] == "reboot"
     assert technician.client.get("/cameras/hq/do/clock").status_code == 404
+
+
+def test_accounts_in_the_camera_are_told_made_and_deleted_but_never_the_boxs_own(ready: Site, visit: Visit) -> None:
+    name = taken_in(ready, ready.clock)
+    camera_told.keep(ready.db, ready.clock, name, WHOLE)
+    technician, page = visit(Role.TECHNICIAN), f"/cameras/{name}/device"
+    assert "admin: may do everything, the box's own" in technician.page(page)
+    assert "Delete old firm" in technician.page(page)
+    technician.post(f"/cameras/{name}/user", page=page, name="observer", password="word", level="User", key="u")
+    order = newest(ready.db)
+    assert (order.args["act"], order.args["user"], order.args["level"]) == ("user", "observer", "User")
+    assert "word" not in str(order.args)
+    for wrong in ({"name": "x", "password": "y", "level": "Root"}, {"name": "", "password": "y", "level": "User"}):
+        assert technician.post(f"/cameras/{name}/user", page=page, key="w", **wrong).status_code == 422
+    risk = f"/cameras/{name}/do/no_user?user=old+firm"
+    assert "Delete an account of the camera: Blackboard, old firm" in technician.page(risk)
+    technician.post(f"/cameras/{name}/do/no_user", page=risk, user="old firm", key="d")
+    assert (newest(ready.db).args["act"], newest(ready.db).args["user"]) == ("no_user", "old firm")
+    for user in ("admin", "nobody", ""):
+        assert technician.get(f"/cameras/{name}/do/no_user?user={user}").status_code == 404
+        said = technician.post(f"/cameras/{name}/do/no_user", page=risk, user=user, key="n")
+        assert said.status_code == 404
 
 
 def test_it_is_named_set_aside_and_brought_back(ready: Site, visit: Visit) -> None:

@@ -25,7 +25,10 @@ from web.taking_in import in_words, place, sealed_word, what_words
 views = Blueprint("camera_acts", __name__)
 
 SIMPLE = ("read", "clock", "profile", "goto", "preset", "approve", "imaging", "card")  # one press on the camera's page
-RISKY = ("password", "reboot")
+RISKY = ("password", "reboot", "no_user")
+# ONVIF's UserLevel (the tds schema), the least first.
+LEVELS = {"User": N_("sees the picture"), "Operator": N_("sees, turns, sets the picture"),
+          "Administrator": N_("may do everything")}  # fmt: skip
 PLAIN_IMAGING = {"Brightness": N_("Brightness"), "Contrast": N_("Contrast"), "ColorSaturation": N_("Colour"),
                  "Sharpness": N_("Sharpness")}  # fmt: skip
 SHOWN_ORDERS = 3
@@ -49,7 +52,7 @@ def _page(camera_id: str, refusal: Message | None = None) -> str:
         in_words=in_words, acts=ACTS,
         imaging_words=PLAIN_IMAGING,
         plain_imaging={name: imaging[name] for name in PLAIN_IMAGING if name in imaging}, doubts=doubts(camera),
-        key=secrets.token_hex(8), is_aside=camera in config.aside,
+        key=secrets.token_hex(8), is_aside=camera in config.aside, levels=LEVELS,
     )  # fmt: skip
 
 
@@ -117,9 +120,10 @@ def risk(camera_id: str, act: str) -> ResponseReturnValue:
     db, config = context.database(), context.config()
     if act not in RISKY:
         abort(404)
-    window = exams.required_now(db, config, context.now()).get(camera_id)
-    return context.page("camera_act.html", camera=config.camera(camera_id), act=act, title=ACTS[act].title,
-                        risk=ACTS[act].risk, window=window, key=secrets.token_hex(8))  # fmt: skip
+    camera, window = config.camera(camera_id), exams.required_now(db, config, context.now()).get(camera_id)
+    return context.page("camera_act.html", camera=camera, act=act, title=ACTS[act].title, risk=ACTS[act].risk,
+                        window=window if act != "no_user" else None, user=_user(camera, act, request.args.get("user")),
+                        key=secrets.token_hex(8))  # fmt: skip
 
 
 @views.post("/cameras/<camera_id>/do/<act>")
@@ -128,7 +132,31 @@ def risked(camera_id: str, act: str) -> ResponseReturnValue:
     camera = context.config().camera(camera_id)
     if act not in RISKY:
         abort(404)
-    place(act, camera.name.model_dump(), camera=camera_id)
+    user = _user(camera, act, request.form.get("user"))
+    place(act, camera.name.model_dump(), camera=camera_id, **({"user": user} if user else {}))
+    return redirect(url_for("camera_acts.device", camera_id=camera_id))
+
+
+def _user(camera: Camera, act: str, name: str | None) -> str:
+    """Which account is to be deleted: one the camera told of, and not the box's own; "" for the other acts."""
+    if act != "no_user":
+        return ""
+    read = camera_told.last(context.database(), camera.id)
+    told = [each["name"] for each in read[0]["users"]] if read else []
+    if name is None or name not in told or name == camera.user:
+        abort(404)
+    return name
+
+
+@views.post("/cameras/<camera_id>/user")
+@needs("cameras.set")
+def user(camera_id: str) -> ResponseReturnValue:
+    """Another account in the camera, with a password the person types."""
+    camera, form = context.config().camera(camera_id), request.form
+    name, word, level = form.get("name", "").strip()[:64], form.get("password", "")[:128], form.get("level", "")
+    if not name or not word or level not in LEVELS:
+        return _page(camera_id, message(N_("Type a name and a password for the account."))), 422
+    place("user", camera.name.model_dump(), camera=camera_id, user=name, level=level, secret=sealed_word(word))
     return redirect(url_for("camera_acts.device", camera_id=camera_id))
 
 

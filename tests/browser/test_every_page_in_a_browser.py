@@ -7,15 +7,17 @@ from importlib.resources import files
 import pytest
 from playwright.sync_api import Page
 
-from appliance import alarms, erasure, journal
+from appliance import alarms, camera_told, erasure, journal
 from appliance.clock import SystemClock
 from appliance.model import Language, Role
 from tests.browser.conftest import LANGUAGES, Enter, Served
 from tests.fakes.seeded_site import SMOKE, WINDOW, ask_export
+from tests.test_web_taking_in import WHOLE
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 PAGES = {
     Role.TECHNICIAN: ["/", "/checklist", "/checklist/camera.clock/hq", "/cameras", "/cameras/corridor-2",
+                      "/cameras/corridor-2/device",
                       "/cameras/wall", "/cameras/corridor-2/live", "/journal", "/journal/UNEXPLAINED", "/more", "/help",
                       "/people"],
     Role.HEAD: ["/", "/journal/waiting", "/journal/WAITING", "/journal/form?exam=russian", "/archive", "/people",
@@ -42,6 +44,7 @@ def prepared(served: Served) -> dict[str, str]:
         site.say(event, clock)  # type: ignore[arg-type]
     ask_export(site, site.people[Role.EXPORTER])
     erase = erasure.ask(site.db, clock, site.people[Role.ADMIN], "petrov", "Request 4", before=clock.now())
+    camera_told.keep(site.db, clock, "corridor-2", WHOLE)
     board = alarms.board(site.db, site.config, clock.now())
     waiting = journal.waiting(site.db)
     return {"FIRE": str(next(a.id for a in board.alarms if a.kind == "fire.alarm" and a.state == "unacknowledged")),
@@ -57,6 +60,7 @@ def test_no_page_keeps_anybody_out(served: Served, enter: Enter, language: Langu
         for path in paths:
             *_, last = path.split("/")
             page.goto(served.address + path.replace(last, numbers.get(last, last)))
+            page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
             faults += [f"{path}: {fault}" for fault in serious(page)]
             wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             if wider > 0:
