@@ -6,7 +6,7 @@ With pytest-xdist the process that hands out the tests plays the days; its worke
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,11 +16,13 @@ from tests.fakes.days import FOLDER, Days, Results
 from tests.fakes.panel_kinds import may_ever_send
 
 DAYS = pytest.StashKey[Days]()
+BROWSING, OF_A_DAY = "tests/browser/", "test_day.py::"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # not one of xdist's workers
         config.stash[DAYS] = Days()
+        config.pluginmanager.register(Turns(config.stash[DAYS]))
         os.environ[FOLDER] = str(config.stash[DAYS].folder)
 
 
@@ -29,23 +31,39 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: "days" in getattr(item, "fixturenames", ()))  # a stable sort
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    if DAYS in session.config.stash and not session.config.option.collectonly:
-        play(session.config, [item.nodeid for item in session.items])
+class Turns:
+    """When the days are played: after the tests with a browser, which alone take two cores and come first."""
 
+    def __init__(self, days: Days) -> None:
+        self._days = days
+        self._browsing: set[str] = set()
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_node_collection_finished(node: object, ids: list[str]) -> None:
-    config: pytest.Config = node.config  # type: ignore[attr-defined]
-    play(config, ids)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        if not session.config.option.collectonly:
+            self._chosen([item.nodeid for item in session.items])
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        self._chosen(ids)
 
-def play(config: pytest.Config, ids: Iterable[str]) -> None:
-    """Begin to play the days that the chosen tests need; once."""
-    chosen = [name for name in ids if "test_day.py::" in name]
-    wanted = [day for day in ("calm", "killed") if any(f"[{day}" in name for name in chosen)]
-    if wanted:
-        config.stash[DAYS].start(wanted)
+    def _chosen(self, ids: list[str]) -> None:
+        chosen = [name for name in ids if OF_A_DAY in name]
+        self._days.names = [day for day in ("calm", "killed") if any(f"[{day}" in name for name in chosen)]
+        self._browsing = {name for name in ids if name.startswith(BROWSING)}
+        self._begin()
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        self._browsing.discard(nodeid)
+        self._begin()
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        if OF_A_DAY in nodeid:  # a test of a browser that never ended must not keep it from its day
+            self._browsing.clear()
+            self._begin()
+
+    def _begin(self) -> None:
+        if not self._browsing:
+            self._days.start()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -72,15 +72,15 @@ class Days:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="examsite-days-"))
-        self._names: list[str] = []
+        self.names: list[str] = []
         self._process: subprocess.Popen[str] | None = None
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="days", daemon=True)
+        self._thread: threading.Thread | None = None
 
-    def start(self, names: list[str]) -> None:
-        """Begin to play these; a second call is none."""
-        if not self._names:
-            self._names = names
+    def start(self) -> None:
+        """Begin to play the days in `names`, if there are any; a second call is none."""
+        if self.names and self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="days", daemon=True)
             self._thread.start()
 
     def close(self) -> None:
@@ -88,7 +88,7 @@ class Days:
         self._closing.set()
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
-        if self._names:
+        if self._thread is not None:
             self._thread.join(30)
         for folder in self.folder.rglob("*"):
             if folder.is_dir() and not folder.is_symlink():
@@ -96,7 +96,7 @@ class Days:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run(self) -> None:
-        for name in self._names:
+        for name in self.names:
             if not self._closing.is_set():
                 self._play(name)
 
