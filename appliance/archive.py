@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -20,7 +19,7 @@ from typing import Any
 
 import rfc8785
 
-from appliance import coverage, exams, journal, media, segment_clock, store, streams
+from appliance import coverage, durable, exams, journal, media, segment_clock, store, streams
 from appliance.clock import Clock, SystemClock, iso, parse
 from appliance.config import Config
 from appliance.exams import Exam
@@ -106,14 +105,14 @@ def adopt(
     A cut after 3 leaves a file without a row; its name says when it began, and `leftovers` makes the row.
     """
     sha256, size = digest(finished)
-    sync(finished)
+    durable.sync(finished)
     folder = config.archive / starts_at.astimezone(UTC).strftime("%Y-%m-%d") / of
     _make_folder(folder, config.video)
     place = folder / f"{starts_at.astimezone(UTC).strftime(LABEL)}-{finished.name}"
     if place.exists():  # run ids make this impossible; were it to happen, rename would destroy a recording
         raise ApplianceError(N_("There is a recording {path} already. Nothing was overwritten."), path=str(place))
     finished.rename(place)
-    sync(folder)
+    durable.sync(folder)
     try:
         with store.transaction(db):
             return _insert(db, config, place, of, facts, starts_at, ends_at, size, sha256, repaired, evidence)
@@ -372,16 +371,7 @@ def _make_folder(folder: Path, above: Path) -> None:
     missing = [p for p in (folder, *folder.parents) if p.is_relative_to(above) and not p.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for made in missing:
-        sync(made.parent)
-
-
-def sync(target: Path) -> None:
-    """fsync a file or a folder."""
-    handle = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        durable.sync(made.parent)
 
 
 def _segment(row: dict[str, Any]) -> Segment:

@@ -10,11 +10,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
-import os
 import secrets
 from dataclasses import dataclass
 
-from appliance import accounts, journal, store
+from appliance import accounts, durable, journal, store
 from appliance.clock import Clock, iso
 from appliance.config import Config
 from appliance.model import N_, Actor, ApplianceError, Person, Personal
@@ -107,18 +106,4 @@ def _hash(config: Config, typed: str) -> str:
 
 def _key(config: Config) -> bytes:
     """This box's key for card numbers: random, made with the first card, readable by the pages alone."""
-    path = config.data / "keys" / "badge.key"
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):  # two first cards at once: whoever loses the race reads the winner's
-        if not path.exists():
-            made = path.with_name(f"badge.{os.getpid()}.{secrets.token_hex(4)}")
-            handle = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(secrets.token_bytes(32))
-                file.flush()
-                os.fsync(file.fileno())
-            try:
-                os.link(made, path)
-            finally:
-                made.unlink()
-    return path.read_bytes()
+    return durable.made_once(config.data / "keys" / "badge.key", lambda: secrets.token_bytes(32))

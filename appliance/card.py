@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from appliance import archive
+from appliance import archive, durable
 from appliance.clock import iso
 from appliance.model import N_, ApplianceError, Message, message
 from drivers import onvif_replay, onvif_search
@@ -137,7 +137,7 @@ def fetch(device: Camera, user: str, password: str, ask: Ask) -> Copy:
         played = _played(source, (first, last), file, ask)
         copy = _copy(ask, played, span.recording, file, offset_s, (first, last), more)
         _note_beside(copy, ask.camera, played)
-        archive.sync(ask.folder)
+        durable.sync(ask.folder)
     except OSError as cause:
         raise ApplianceError(N_("{path} cannot be written: {cause}."), path=str(ask.folder),
                              cause=str(cause.strerror)) from cause  # fmt: skip
@@ -153,7 +153,7 @@ def _played(source: Source, span: tuple[datetime, datetime], file: Path, ask: As
     except ReplayError as error:
         begun.unlink(missing_ok=True)
         raise ApplianceError(why(error)) from error
-    archive.sync(begun)
+    durable.sync(begun)
     begun.rename(file)
     return played
 
@@ -191,7 +191,7 @@ def _note_beside(copy: Copy, camera: str, played: Played) -> None:
     said = {"format": FORMAT, "camera": camera, **copy.as_json(), "times_us": times}
     beside = copy.file.with_suffix(".json")
     beside.write_text(json.dumps(said, ensure_ascii=False) + "\n", encoding="utf-8")
-    archive.sync(beside)
+    durable.sync(beside)
 
 
 def _free_name(ask: Ask) -> Path:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from appliance import box_events, differences, journal, store
+from appliance import box_events, differences, durable, journal, store
 from appliance import config as configuration
 from appliance.clock import Clock
 from appliance.config import Config
@@ -45,7 +44,7 @@ def note(db: Database, config: Config, clock: Clock) -> int | None:
     folder = config.data / "config-seen"
     entry = None
     try:
-        _keep(folder, name, text)
+        durable.write(folder / f"{name}.json", text.encode())
     except OSError as cause:
         log.error("the configuration could not be kept for the next comparison in %s: %s", folder, cause.strerror)
     with store.transaction(db):
@@ -69,14 +68,3 @@ def _told(folder: Path, before: str, now: Flat) -> dict[str, Any]:
     if hashlib.sha256(text.encode()).hexdigest() != before:
         return {**differences.told([]), "old_text_lost": True, "shown": "?"}
     return differences.told(differences.between(json.loads(text), now))
-
-
-def _keep(folder: Path, name: str, text: str) -> None:
-    folder.mkdir(mode=0o700, exist_ok=True)
-    part = folder / f"{name}.part"
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(folder / f"{name}.json")

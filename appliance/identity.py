@@ -6,7 +6,6 @@ under a name and a key of its own, and never passes for the journal before it. d
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from appliance import notes, store
+from appliance import durable, notes, store
 from appliance.clock import Clock
 from appliance.config import Config
 from appliance.model import N_, ApplianceError
@@ -95,7 +94,7 @@ def begin(db: Database, config: Config) -> bool:
             old = None
         signer = old or Signer.generate(_origin(config, box, epoch))
         if old is None:
-            _write_key(key_path(config), signer)
+            durable.write(key_path(config), f"{signer.skey}\n".encode())
         db.write("update box set box = ?, epoch = ?, origin = ?, vkey = ?",
                  (box, epoch, signer.name, signer.verifier.vkey))  # fmt: skip
     return True
@@ -139,21 +138,3 @@ def _put_aside(config: Config, old: Signer) -> None:
     """The old key is kept: checkpoints of the older journal may still be about."""
     path = key_path(config)
     path.rename(path.with_name("journal-" + "-".join(old.name.split("/")[-2:]) + ".key"))
-
-
-def _write_key(path: Path, signer: Signer) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.unlink(missing_ok=True)  # an interrupted begin left it; nothing was ever signed with it
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(handle, (signer.skey + "\n").encode())
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    part.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

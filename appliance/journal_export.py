@@ -18,7 +18,7 @@ from pathlib import Path
 
 import rfc8785
 
-from appliance import anchors, checkpoints, exams, identity, journal, merkle, personal, store
+from appliance import anchors, checkpoints, durable, exams, identity, journal, merkle, personal, store
 from appliance import verify_journal as verifier
 from appliance.checkpoints import Checkpoint
 from appliance.clock import Clock, iso
@@ -71,10 +71,10 @@ def export(db: Database, config: Config, clock: Clock, by: Actor, folder: Path, 
                 break
         else:
             raise ApplianceError(ERASED)
-        _sync(part / verifier.NOTES)
-        _sync(part)
+        durable.sync(part / verifier.NOTES)
+        durable.sync(part)
         part.rename(folder)
-        _sync(folder.parent)
+        durable.sync(folder.parent)
     except OSError as cause:
         shutil.rmtree(part, ignore_errors=True)  # the medium is at fault already; what stays is named .part
         raise ApplianceError(
@@ -219,11 +219,3 @@ def _write(path: Path, pieces: Iterable[bytes]) -> None:
             file.write(piece)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

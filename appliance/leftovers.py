@@ -12,7 +12,7 @@ import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from appliance import archive, journal, media, segment_clock, store, streams
+from appliance import archive, durable, journal, media, segment_clock, store, streams
 from appliance.archive import Segment
 from appliance.clock import Clock
 from appliance.config import Config
@@ -124,7 +124,7 @@ def cut(db: Database, config: Config, clock: Clock, path: Path, camera: str, fac
         file.seek(facts.whole_bytes)
         rest.write_bytes(file.read())
         for target in (rest, rest.parent):
-            archive.sync(target)
+            durable.sync(target)
         with store.transaction(db):
             journal.append(db, clock, "segment.repaired", RECORDER, camera=streams.of_folder(camera)[0],
                            room=_room(config, camera),
@@ -144,7 +144,7 @@ def _set_aside(db: Database, config: Config, clock: Clock, path: Path, camera: s
     kept = _aside(config, camera, path.name + ".unreadable")
     path.rename(kept)
     for folder in (kept.parent, path.parent):
-        archive.sync(folder)
+        durable.sync(folder)
     if why.empty:  # a header, or not even that: ffmpeg ended before the first fragment
         log.info("%s: kept as %s", why, kept)
         return

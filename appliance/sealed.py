@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 import secrets
 import string
 from pathlib import Path
@@ -17,6 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
+from appliance import durable
 from appliance.model import N_, ApplianceError
 
 SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
@@ -41,13 +41,12 @@ def private_path(data: Path) -> Path:
 def begin(data: Path) -> None:
     """Make the box's key pair, once. Safe to repeat, also after a power cut: the public follows from the private."""
     private, public = private_path(data), public_path(data)
-    private.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not private.exists():
         made = X25519PrivateKey.generate()
-        _write(private, base64.b64encode(made.private_bytes_raw()), 0o600)
+        durable.write(private, base64.b64encode(made.private_bytes_raw()) + b"\n")
     known = base64.b64encode(_private(data).public_key().public_bytes_raw())
     if not public.exists() or public.read_bytes().strip() != known:
-        _write(public, known, 0o644)
+        durable.write(public, known + b"\n", 0o644)
 
 
 def seal(data: Path, whose: str, password: str) -> bytes:
@@ -82,20 +81,3 @@ def _private(data: Path) -> X25519PrivateKey:
         return X25519PrivateKey.from_private_bytes(base64.b64decode(path.read_bytes().strip(), validate=True))
     except (OSError, ValueError, binascii.Error) as cause:
         raise ApplianceError(KEY_LOST, path=str(path), cause=str(cause)) from cause
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    """Whole or not at all, and on disk when it returns."""
-    part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    part.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

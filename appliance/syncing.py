@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from appliance import archive
+from appliance import archive, durable
 from drivers import ext4, fmp4
 from drivers.ffmpeg import FRAGMENT_S, NEW, PLAYABLE
 
@@ -56,7 +56,7 @@ class Open:
         path = self.path
         with suppress(OSError):  # not begun yet, or archived meanwhile; a disk that fails is found by `sync`
             if fmp4.begun(path):
-                archive.sync(path)  # else a power cut may leave the name and not what is in it
+                durable.sync(path)  # else a power cut may leave the name and not what is in it
                 archive.name(path)
                 self._named = path
 
@@ -101,7 +101,7 @@ class Open:
             self._handle = self._opened(path)
         except FileNotFoundError:
             return  # not begun yet, or just archived (which syncs it)
-        archive.sync(path.parent)
+        durable.sync(path.parent)
         self._synced, self.device = path, os.fstat(self._handle).st_dev
 
     @staticmethod

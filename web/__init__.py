@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import secrets
 import threading
 from pathlib import Path
@@ -17,6 +15,7 @@ from flask_wtf import CSRFProtect
 from jinja2 import StrictUndefined
 
 from appliance import accounts as people
+from appliance import durable
 from appliance.clock import Clock
 from appliance.config import Config
 from appliance.model import Gone, Message
@@ -104,21 +103,7 @@ def create_app(config: Config, clock: Clock, stop: threading.Event | None = None
 
 def secret_key(data: Path) -> bytes:
     """The key that signs cookies: random, made at the first start, readable by the pages alone."""
-    data.mkdir(parents=True, exist_ok=True)
-    path = data / "web-secret"
-    # Two first starts at once: whoever loses the race reads the winner's key.
-    with contextlib.suppress(FileExistsError):
-        made = path.with_name(f"web-secret.{os.getpid()}")
-        handle = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_bytes(32))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(made, path)
-        finally:
-            made.unlink()
-    return path.read_bytes()
+    return durable.made_once(data / "web-secret", lambda: secrets.token_bytes(32))
 
 
 def _sign_in_with(app: Flask) -> None:
