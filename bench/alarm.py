@@ -27,19 +27,12 @@ from appliance.clock import SystemClock
 from appliance.commands.site import initialise
 from appliance.model import Actor, Role
 from bench.machine import machine
+from bench.site import HEAD
 from demo.panel import VirtualPanel
 from tests.fakes.days import free_port
 from web.feed import LOOK_S
 
-SITE = """
-profile = "ru-ege.toml"
-[site]
-code = "0000"
-name = {{ ru = "Стенд", en = "Bench" }}
-timezone = "UTC"
-[storage]
-data = "data"
-video = "video"
+SITE = HEAD + """
 [web]
 port = {port}
 """

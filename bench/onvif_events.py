@@ -23,21 +23,14 @@ from appliance.config import Config
 from appliance.store import Database
 from bench.machine import machine
 from bench.process import cpu_s, pss_bytes
+from bench.site import HEAD
 from demo.camera_encoder import CameraConfig
 from demo.onvif_face import Face
 from demo.onvif_set_face import furnish
 from tests.fakes.onvif_faces import STREAM, Subject
 
 ROOT = Path(__file__).resolve().parent.parent
-SITE = """
-profile = "ru-ege.toml"
-[site]
-code = "0000"
-name = {{ ru = "Стенд", en = "Bench" }}
-timezone = "UTC"
-[storage]
-data = "data"
-video = "video"
+SITE = HEAD + """
 [[room]]
 code = "0001"
 kind = "classroom"

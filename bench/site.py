@@ -10,6 +10,18 @@ import tomli_w
 from demo.cameras_process import Address
 from demo.site import common_profile
 
+# Of a configuration file by hand; what follows is the benchmark's.
+HEAD = """
+profile = "ru-ege.toml"
+[site]
+code = "0000"
+name = {{ ru = "Стенд", en = "Bench" }}
+timezone = "UTC"
+[storage]
+data = "data"
+video = "video"
+"""
+
 
 def write_site(folder: Path, addresses: Mapping[str, Address], *, segment_s: float) -> Path:
     """Configuration files in `folder`; every camera in one corridor, recorded around the clock of the exam."""

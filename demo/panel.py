@@ -8,17 +8,15 @@ the next acknowledged heartbeat; a heartbeat when nothing else was said. The sta
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import os
-import select
 import sys
 import threading
 import time
-import tty
 from collections import deque
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from demo.pseudo_terminal import PseudoTerminal, await_bytes
 
 ACK, NAK, DC4 = 0x06, 0x15, b"\x14"
 LOOK_S = 0.02  # how soon a command is acted on; bytes from us are heard at once
@@ -54,16 +52,15 @@ def event_frame(name: str, zone: str = "001", account: str = "1234", group: str 
 
 class VirtualPanel:
     """The panel, on a thread of its own between `start` and `stop`. Safe to command from other threads: `_lock` guards
-    everything the thread also touches, above all the descriptor, whose number is somebody else's once it is closed."""
+    everything the thread also touches, above all the line."""
 
     def __init__(self, link: Path, heartbeat_s: float = 30.0, repeat_s: float = 4.0) -> None:
         self.link = link
+        self._line = PseudoTerminal(link)
         self.counts = Counts()
         self._heartbeat_s, self._repeat_s = heartbeat_s, repeat_s
         self._waiting: deque[tuple[bytes, threading.Event]] = deque()
         self._lock = threading.RLock()
-        self._master: int | None = None
-        self._slave: int | None = None
         self._silent_until_mono_s = 0.0
         self._spoke_mono_s = float("-inf")
         self._tries = 0
@@ -100,50 +97,31 @@ class VirtualPanel:
     def unplug(self) -> None:
         """Pull the adapter: the name and the device are gone."""
         with self._lock:
-            self.link.unlink(missing_ok=True)
-            for end in (self._master, self._slave):
-                if end is not None:
-                    os.close(end)
-            self._master = self._slave = None
+            self._line.unplug()
 
     def replug(self) -> None:
         """Put the adapter back: the same name, another device."""
         with self._lock:
-            self.unplug()
-            master, slave = os.openpty()
-            tty.setraw(slave)
-            os.set_blocking(master, False)
-            self.link.parent.mkdir(parents=True, exist_ok=True)
-            fresh = self.link.with_name(self.link.name + ".new")
-            fresh.unlink(missing_ok=True)
-            fresh.symlink_to(os.ttyname(slave))
-            fresh.replace(self.link)
-            self._master, self._slave = master, slave  # kept open: an answer of a reader that died is still heard
+            self._line.plug()
             self._wanted = None
 
     def _run(self) -> None:
         while not self._ending.is_set():
             with self._lock:
-                master = self._master
+                end = self._line.end
                 silent = time.monotonic() < self._silent_until_mono_s
                 self._hear(silent)
                 if not silent:
                     self._speak()
-            self._await_bytes(master)
-
-    def _await_bytes(self, master: int | None) -> None:
-        if master is None:
-            self._ending.wait(LOOK_S)
-            return
-        with contextlib.suppress(OSError):  # just unplugged
-            select.select([master], [], [], LOOK_S)
+            if end is None:
+                self._ending.wait(LOOK_S)
+            else:
+                await_bytes(end, LOOK_S)
 
     def _hear(self, silent: bool) -> None:
-        with contextlib.suppress(BlockingIOError):  # nothing said
-            while self._master is not None:
-                data = os.read(self._master, 256)
-                if not silent:
-                    self._answered(data)
+        while data := self._line.hear():
+            if not silent:
+                self._answered(data)
 
     def _answered(self, data: bytes) -> None:
         self.counts.received += data
@@ -177,9 +155,7 @@ class VirtualPanel:
     def _say(self, frame: bytes) -> None:
         self._wanted, self._spoke_mono_s = frame, time.monotonic()
         self.counts.sent += 1
-        with contextlib.suppress(BlockingIOError):  # a full line nobody reads: lost, as on a wire
-            if self._master is not None:
-                os.write(self._master, frame + DC4)
+        self._line.say(frame + DC4)
 
 
 def command(panel: VirtualPanel, words: list[str]) -> dict[str, object]:

@@ -42,6 +42,7 @@ from drivers.types import (
 from tests.fakes.cameras import StartCameras, camera
 from tests.fakes.cameras import virtual_cameras as virtual_cameras
 from tests.fakes.exam_site import clock_at, database, planned, site
+from tests.fakes.killed_writes import Killed, killed_after
 from tests.fakes.sys_tree import SysTree
 
 
@@ -268,21 +269,8 @@ def test_a_kill_between_entry_and_memory_enters_a_change_once(box: Box, monkeypa
     """Both are in one transaction: whichever write the kill falls on, the next look tells it whole and once."""
     box.tree.plug("1-1")
     box.tree.cable("eth0", False, 1)
-    whole = Database.write
-
-    class Killed(BaseException):
-        pass
-
     for survives in range(60):
-        left = [survives]
-
-        def write(self: Database, sql: str, params: store.Params = (), left: list[int] = left) -> Any:
-            if left[0] == 0:
-                raise Killed
-            left[0] -= 1
-            return whole(self, sql, params)
-
-        monkeypatch.setattr(Database, "write", write)
+        killed_after(monkeypatch, survives)
         try:
             box_events.look(box.db, box.config, box.clock, box.tree.root)
             break

@@ -23,22 +23,14 @@ from demo.onvif_face import Face
 from demo.onvif_quirks import Quirk
 from drivers.onvif_events import Events
 from drivers.types import Frame
-from tests.fakes.exam_site import ROOT, database
+from tests.fakes.exam_site import HEAD, ROOT, database
 from tests.fakes.onvif_faces import PASSWORD, MakeFace, make_face, move
 from tests.test_onvif_events import item, notification
 
 __all__ = ["make_face"]
 
 QUICK = {"SPREAD_S": 0.0, "LOST_S": 1.0, "PAUSES_S": (0.2,), "REFUSED_LOOK_S": 0.2, "LOOK_S": 0.2}
-SITE = """
-profile = "{profile}"
-[site]
-code = "0123"
-name = {{ ru = "Школа № 7", en = "School No. 7" }}
-timezone = "Asia/Yekaterinburg"
-[storage]
-data = "data"
-video = "video"
+SITE = HEAD + """
 [[room]]
 code = "7777"
 kind = "hq"

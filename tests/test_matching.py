@@ -22,6 +22,7 @@ from appliance.profile import Expect, Match
 from appliance.store import Database
 from appliance.words import Words
 from tests.fakes.exam_site import ROOT, clock_at, database, site
+from tests.fakes.killed_writes import Killed, killed_after
 
 BOX = Actor.service("keeper")
 ORLOV = Person("orlov", "Орлов П. С.", Role.TECHNICIAN, "ru")
@@ -477,28 +478,15 @@ def test_a_keeper_that_was_away_comes_to_the_same_verdicts(
 def test_a_kill_between_any_two_writes_leaves_one_verdict(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     door = desk.opens()
     desk.clock.advance(ANNOUNCE_S)
-    whole = Database.write
-
-    class Killed(BaseException):
-        pass
-
     for survives in range(30):
-        left = [survives]
-
-        def write(self: Database, sql: str, params: store.Params = (), left: list[int] = left) -> Any:
-            if left[0] == 0:
-                raise Killed
-            left[0] -= 1
-            return whole(self, sql, params)
-
-        monkeypatch.setattr(Database, "write", write)
+        killed_after(monkeypatch, survives)
         try:
             matching.tend(desk.db, desk.config, desk.clock)
         except Killed:
             assert desk.verdicts() == []
             continue
         break
-    monkeypatch.setattr(Database, "write", whole)
+    monkeypatch.undo()
     desk.passes(1)
     assert survives > 3
     assert (desk.verdict(door), desk.verdicts()) == ("unexplained", ["event.unexplained"])

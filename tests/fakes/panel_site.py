@@ -11,19 +11,11 @@ from appliance.clock import FakeClock
 from appliance.config import Config
 from appliance.model import Actor, Person, Role
 from appliance.store import Database
+from tests.fakes.exam_site import HEAD, ROOT
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 MORNING = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 
-SITE = """
-profile = "{profile}"
-[site]
-code = "0123"
-name = {{ ru = "Школа № 7", en = "School No. 7" }}
-timezone = "Asia/Yekaterinburg"
-[storage]
-data = "data"
-video = "video"
+SITE = HEAD + """
 [[room]]
 code = "7777"
 kind = "hq"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import select
 import threading
-import tty
 from pathlib import Path
 from typing import Protocol
+
+from demo.pseudo_terminal import PseudoTerminal, await_bytes
 
 LOOK_S = 0.02
 
@@ -25,8 +23,8 @@ class PeerLine:
     def __init__(self, link: Path, peer: Answers) -> None:
         self.link, self.peer = link, peer
         self.received = bytearray()
+        self._line = PseudoTerminal(link)
         self._lock = threading.RLock()
-        self._ends: tuple[int, int] | None = None
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="peer-line", daemon=True)
 
@@ -43,25 +41,17 @@ class PeerLine:
     def say(self, data: bytes) -> None:
         """Send something unasked."""
         with self._lock:
-            if self._ends is not None:
-                os.write(self._ends[0], data)
+            self._line.say(data)
 
     def unplug(self) -> None:
         """Pull the adapter: the name and the device are gone."""
         with self._lock:
-            self.link.unlink(missing_ok=True)
-            for end in self._ends or ():
-                os.close(end)
-            self._ends = None
+            self._line.unplug()
 
     def replug(self) -> None:
         """Put it back: the same name leads to another device."""
         with self._lock:
-            self.unplug()
-            self._ends = os.openpty()
-            tty.setraw(self._ends[1])
-            os.set_blocking(self._ends[0], False)
-            self.link.symlink_to(os.ttyname(self._ends[1]))
+            self._line.plug()
 
     def device(self) -> str:
         """What the name leads to now."""
@@ -70,21 +60,11 @@ class PeerLine:
     def _run(self) -> None:
         while not self._ending.is_set():
             with self._lock:
-                ends = self._ends
-                if ends is not None:
-                    self._hear(ends[0])
-            if ends is None:
+                end = self._line.end
+                while data := self._line.hear():
+                    self.received += data
+                    self._line.say(self.peer.answer(data))
+            if end is None:
                 self._ending.wait(LOOK_S)
-                continue
-            with contextlib.suppress(OSError):  # just unplugged
-                select.select([ends[0]], [], [], LOOK_S)
-
-    def _hear(self, master: int) -> None:
-        try:
-            data = os.read(master, 4096)
-        except BlockingIOError:
-            return
-        self.received += data
-        said = self.peer.answer(data)
-        if said:
-            os.write(master, said)
+            else:
+                await_bytes(end, LOOK_S)
