@@ -25,7 +25,7 @@ CHROMIUM = next(
     (path for path in (Path("/usr/bin/chromium"), Path("/usr/bin/chromium-browser")) if path.exists()), None
 )
 # What a browser says when the box is away, the session over, the stream full, a page not one's own: done on purpose.
-EXPECTED = ("ERR_CONNECTION", "ERR_INCOMPLETE", "status of 401", "status of 403", "status of 503")
+EXPECTED = ("ERR_CONNECTION", "ERR_EMPTY", "ERR_INCOMPLETE", "status of 401", "status of 403", "status of 503")
 LANGUAGES: tuple[Language, ...] = ("ru", "en")
 
 
