@@ -59,8 +59,8 @@ class Hands:
             journal.explain(self._db, self._clock, entry, self._people[Role.TECHNICIAN], "Переткнул кабель порта 6")
 
     def accept_door(self) -> None:
-        """The head accepts the explanation."""
-        for entry in [e.seq for e in journal.waiting(self._db)]:
+        """The head accepts the explanation; what nobody has explained yet stays for the next look."""
+        for entry in [e.seq for e in journal.waiting(self._db) if self._explained(e.seq)]:
             journal.review(self._db, self._clock, entry, self._people[Role.HEAD], "accepted", "Видел запись, согласна")
 
     def _unexplained(self) -> list[int]:

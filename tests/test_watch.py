@@ -17,12 +17,13 @@ from typing import Any
 
 import pytest
 
-from appliance import alarms, health, journal, maintenance
+from appliance import alarms, health, journal, links, maintenance
 from appliance.clock import FakeClock, SystemClock
 from appliance.config import Config
 from appliance.services import watch
 from appliance.store import Database
-from demo.panel import VirtualPanel
+from demo.panel import DC4, HEARTBEAT, VirtualPanel
+from demo.pseudo_terminal import PseudoTerminal
 from tests.fakes.panel_site import ROOT, database, guard, panel_table, site
 
 ALLOWED = {0x06, 0x15}
@@ -113,6 +114,34 @@ def test_an_event_is_on_disk_and_then_acknowledged(place: Site, panel: VirtualPa
     (alarm,) = alarms.board(place.db, place.config, SystemClock().now()).alarms
     assert (alarm.group.name, alarm.stale) == ("fire", False)
     assert place.link() == "heard"
+
+
+def test_a_repeat_that_came_while_the_first_was_written_is_not_answered_on_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The panel would take the second answer for what it says next, and forget an event that nobody has heard."""
+    line, heard = PseudoTerminal(tmp_path / "panel"), links.heard
+    place = Site(site(tmp_path, panel_table(line.link, silent_after_s=30.0)))
+
+    def slowly(*args: Any, **more: Any) -> bool:
+        monkeypatch.undo()
+        line.say(HEARTBEAT + DC4)
+        return heard(*args, **more)
+
+    monkeypatch.setattr(links, "heard", slowly)
+    line.plug()
+    try:
+        line.say(HEARTBEAT + DC4)
+        place.watch()
+        until(lambda: place.link() == "heard")
+        answers, until_s = b"", time.monotonic() + 0.7
+        while time.monotonic() < until_s:
+            answers += line.hear()
+            time.sleep(0.02)
+        assert answers == b"\x06"
+    finally:
+        place.close()
+        line.unplug()
 
 
 def test_the_service_beats_and_says_what_it_heard(

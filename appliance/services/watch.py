@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 0.1  # how long one look at a line lasts at most; also how soon a stop is noticed
 MEND_S = 1.0  # how often the main thread looks for a thread that died
 HEARD_EVERY_S = 2.0  # a talkative panel's "heard" is written at most this often
+LATE_LOOKS = 4  # at what came while something was written; a line that babbles must not hold an answer back
 GARBLED_FAULTS = 3  # unreadable pieces and nothing readable: not silence, but wrong speed or parity
 LINE_KEYS = ("baud", "bits", "parity", "stop", "silent_after_s")
 
@@ -137,9 +138,15 @@ class Watcher:
                 if self._is_passive:
                     self._passive(db)
                 log.info("panel %s: listening on %s", self.panel.id, self.panel.port)
-            data = port.read(pace.wait_s(self._clock.mono_s(), LOOK_S))
-            for frame in codec.feed(data):  # also with no bytes: a silence may have completed something
-                self._take(db, port, masked(frame))
+            # Also with no bytes: a silence may have completed something.
+            owed = self._hear(db, codec, port.read(pace.wait_s(self._clock.mono_s(), LOOK_S)))
+            for _ in range(LATE_LOOKS):
+                late = port.read(0.0) if owed else b""
+                if not late:
+                    break
+                owed = self._hear(db, codec, late) or owed
+            for answer in owed:
+                port.write(answer)
             poll = pace.poll(codec, self._clock.mono_s())
             if poll:
                 port.write(poll)
@@ -154,8 +161,16 @@ class Watcher:
                 codec.reset()  # what comes next is read from the beginning, and the whole state anew
             self._lost(db, "silent", links.trouble("garbled" if garbled else "silent"))
 
-    def _take(self, db: Database, port: Source, frame: Frame) -> None:
-        """Make a frame durable, then answer it. The order is the promise: the panel forgets what was acknowledged."""
+    def _hear(self, db: Database, codec: Codec, data: bytes) -> list[bytes]:
+        """Make durable what came; returns the answers owed for it. The order is the promise: the panel forgets what was
+        acknowledged. What came while it was written is heard before the answer: after a slow disk that is a repeat, and
+        an answer to each would be taken for what the panel sends next."""
+        frames = codec.feed(data)
+        for frame in frames:
+            self._take(db, masked(frame))
+        return [frame.reply for frame in frames if frame.reply]
+
+    def _take(self, db: Database, frame: Frame) -> None:
         now_mono_s = self._clock.mono_s()
         self.counts.frames += 1
         if frame.fault is not None:
@@ -169,8 +184,6 @@ class Watcher:
             self._keep(db, frame)
         if frame.alive:
             self._heard_mono_s, self._faults_unheard = now_mono_s, 0
-        if frame.reply:
-            port.write(frame.reply)
 
     def _passive(self, db: Database) -> None:
         with store.transaction(db):
