@@ -141,7 +141,10 @@ def test_every_frame_a_strange_camera_sent_is_recorded_once(strange: dict[str, T
     assert {segment["codec"] for segment in stream["segments"]} == {
         {HEVC: "hevc", "MJPEG": "mjpeg"}.get(name, "h264")}  # fmt: skip
     assert stream["transport"] == {UDP: "udp", RELAY: "relay"}.get(name, "tcp")
-    assert {segment["sound"] for segment in stream["segments"]} == {"aac" if "sound" in name else None}
+    *whole, last = stream["segments"]
+    # The end may fall on a picture or two after a boundary, and 128 ms of sound are written at a time.
+    told = whole if last["frames"] <= 2 else [*whole, last]
+    assert {segment["sound"] for segment in told} == {"aac" if "sound" in name else None}
 
 
 @pytest.mark.parametrize("name", STRANGE)
